@@ -1,0 +1,1 @@
+//! Owns the boot test: a disk started in QEMU, and what its console said.

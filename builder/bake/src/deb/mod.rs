@@ -1,0 +1,1 @@
+//! Owns reading .deb files: the ar archive, its members, and the control paragraph.

@@ -1,0 +1,1 @@
+//! Owns downloads: mirrors, resume, verification and the package cache.

@@ -1,0 +1,1 @@
+//! Owns looking into finished images, and comparing two.

@@ -1,0 +1,1 @@
+//! Owns installing packages into a layer: parallel unpacking, dpkg's records, configuration.

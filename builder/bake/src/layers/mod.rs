@@ -1,0 +1,1 @@
+//! Owns the layer store: overlay trees by key, and the executor that builds them.

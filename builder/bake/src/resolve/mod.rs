@@ -1,0 +1,1 @@
+//! Owns making locks: Release files, their signatures, and apt's solver.

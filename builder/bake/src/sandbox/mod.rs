@@ -1,0 +1,1 @@
+//! Owns running programs inside a tree, in namespaces of their own.

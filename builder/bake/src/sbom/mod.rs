@@ -1,0 +1,1 @@
+//! Owns software bills of materials: SPDX and CycloneDX.

@@ -1,0 +1,1 @@
+//! Owns sealing: removing identities and secrets from a tree, and proving it.

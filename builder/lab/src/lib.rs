@@ -1,0 +1,1 @@
+//! Owns the simulated parts of EC2 that run on one machine.

@@ -1,0 +1,1 @@
+//! Owns bake plans: what a bake will do, complete and printable.

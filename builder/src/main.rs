@@ -1,0 +1,2 @@
+//! Owns the `vmimage` program's entry.
+fn main() {}

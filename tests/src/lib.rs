@@ -1,0 +1,1 @@
+//! Owns what the integration tests share: the stand-in vendor repository and its signing key.
