@@ -51,8 +51,8 @@ impl Format {
 /// What is there before a bake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// Layers in the store.
-    pub layers: BTreeSet<LayerKey>,
+    /// Layers in the store, by the short form of their keys.
+    pub layers: BTreeSet<String>,
     /// The inputs of the image's layers at its last bake, by recipe.
     pub last: BTreeMap<String, LayerInputs>,
     /// SHA-256 of the .debs in the package cache.
@@ -205,7 +205,7 @@ fn fingerprint(image: &Image, lock: &Lock, inputs: &[LayerInputs]) -> String {
 
 fn plan_layer(inputs: LayerInputs, target: &Target, inventory: &Inventory) -> PlannedLayer {
     let key = inputs.key();
-    let reasons = if inventory.layers.contains(&key) {
+    let reasons = if inventory.layers.contains(key.short()) {
         Vec::new()
     } else {
         match inventory.last.get(&inputs.recipe) {

@@ -157,7 +157,7 @@ impl Sandbox {
         Ok(Self {
             root: root.to_owned(),
             source_date_epoch,
-            mounts,
+            _mounts: mounts,
         })
     }
 
