@@ -11,7 +11,7 @@ use fatfs::{
 
 use super::boot::{BootContent, BootFile};
 use super::error::DiskError;
-use super::layout::{Layout, MIB};
+use super::layout::{ESP_OFFSET, Layout, MIB};
 
 /// FAT32 has at least 65,525 clusters; with one sector each that is 32 MiB and the tables.
 const SMALLEST_MIB: u64 = 34;
@@ -102,10 +102,7 @@ pub(crate) fn write_esp(
         volume.unmount().map_err(write())?;
     }
     let step = 64 * 1024;
-    for (chunk, at) in bytes
-        .chunks(step)
-        .zip((layout.esp_offset()..).step_by(step))
-    {
+    for (chunk, at) in bytes.chunks(step).zip((ESP_OFFSET..).step_by(step)) {
         if chunk.iter().any(|byte| *byte != 0) {
             disk.write_all_at(chunk, at).map_err(write())?;
         }

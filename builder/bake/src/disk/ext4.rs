@@ -59,42 +59,26 @@ pub(crate) fn make_ext4(tools: &Sandbox, ext4: &Ext4<'_>) -> Result<(), DiskErro
         ext4.layout.root_offset(),
         ext4.hash_seed
     );
-    let uuid = ext4.uuid.to_string();
-    let inodes = ext4.size.inodes.to_string();
     let blocks = ext4.size.blocks().to_string();
-    let block = BLOCK.to_string();
-    let journal = format!("size={JOURNAL_MIB}");
-    let argv = [
-        "mke2fs",
-        "-q",
-        "-F",
-        "-t",
-        "ext4",
-        "-b",
-        &block,
-        "-I",
-        "256",
-        "-N",
-        &inodes,
-        "-m",
-        "1",
-        "-e",
-        "remount-ro",
-        "-L",
-        "root",
-        "-U",
-        &uuid,
-        "-J",
-        &journal,
-        "-O",
-        FEATURES,
-        "-E",
-        &extended,
-        "-d",
-        TREE,
-        DISK,
-        &blocks,
+    let options = [
+        ("-t", "ext4".to_owned()),
+        ("-b", BLOCK.to_string()),
+        ("-I", "256".to_owned()),
+        ("-N", ext4.size.inodes.to_string()),
+        ("-m", "1".to_owned()),
+        ("-e", "remount-ro".to_owned()),
+        ("-L", "root".to_owned()),
+        ("-U", ext4.uuid.to_string()),
+        ("-J", format!("size={JOURNAL_MIB}")),
+        ("-O", FEATURES.to_owned()),
+        ("-E", extended),
+        ("-d", TREE.to_owned()),
     ];
+    let mut argv = vec!["mke2fs", "-q", "-F"];
+    for (flag, value) in &options {
+        argv.extend([*flag, value.as_str()]);
+    }
+    argv.extend([DISK, blocks.as_str()]);
     let run = Run {
         binds: &binds,
         ..Run::new(&argv)

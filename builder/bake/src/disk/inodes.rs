@@ -100,12 +100,11 @@ fn settle_group(disk: &File, at: u64, used: u64, first: u64, seed: u32) -> io::R
     let length = usize::try_from(used * 256).map_err(io::Error::other)?;
     let mut table = vec![0_u8; length];
     disk.read_exact_at(&mut table, at)?;
-    let mut number = u32::try_from(first).map_err(io::Error::other)?;
-    for inode in table.chunks_exact_mut(256) {
+    let first = u32::try_from(first).map_err(io::Error::other)?;
+    for (number, inode) in (first..).zip(table.chunks_exact_mut(256)) {
         if u16_at(inode, 26) > 0 && u16_at(inode, 128) >= 32 {
             settle_inode(inode, number, seed);
         }
-        number += 1;
     }
     disk.write_all_at(&table, at)
 }

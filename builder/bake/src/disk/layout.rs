@@ -13,8 +13,11 @@ use super::ids::Guid;
 /// One MiB: everything starts at a multiple of it.
 pub const MIB: u64 = 1 << 20;
 
-/// Bytes in a sector; EC2's and QEMU's NVMe disks have this size.
-pub const SECTOR: u64 = 512;
+/// Bytes in a sector; the disks of EC2 and QEMU have this size.
+pub(crate) const SECTOR: u64 = 512;
+
+/// Where the EFI system partition starts.
+pub(crate) const ESP_OFFSET: u64 = MIB;
 
 /// The type of an EFI system partition (UEFI 2.10, table 5.7).
 const ESP_TYPE: Guid = Guid::from_u128(0xc12a_7328_f81f_11d2_ba4b_00a0_c93e_c93b);
@@ -35,16 +38,12 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub(crate) const fn esp_offset(self) -> u64 {
-        MIB
-    }
-
     pub(crate) const fn esp_bytes(self) -> u64 {
         self.esp_mib * MIB
     }
 
     pub(crate) const fn root_offset(self) -> u64 {
-        self.esp_offset() + self.esp_bytes()
+        ESP_OFFSET + self.esp_bytes()
     }
 
     pub(crate) const fn root_bytes(self) -> u64 {
@@ -111,7 +110,7 @@ pub(crate) fn write_partition_table(
     table[1] = entry(
         ESP_TYPE,
         guids.esp,
-        (layout.esp_offset(), layout.esp_bytes()),
+        (ESP_OFFSET, layout.esp_bytes()),
         0,
         "esp",
     );
