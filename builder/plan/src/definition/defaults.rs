@@ -55,5 +55,11 @@ pub const fn role(role: Role) -> RoleDefaults {
         Role::Storage => ("t3.large", 2, 2, Some(100), None),
         Role::Monitoring => ("t3.small", 2, 2, None, None),
     };
-    RoleDefaults { instance_type, min, max, data_volume_gib, port }
+    RoleDefaults {
+        instance_type,
+        min,
+        max,
+        data_volume_gib,
+        port,
+    }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer};
+use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
 use super::similar::similar_name;
 use crate::{Diagnostic, Sources};
@@ -35,8 +35,9 @@ pub(crate) fn read<T: DeserializeOwned>(
     let (mut table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         let errors = errors.into_iter().take(MISTAKES_AT_MOST);
-        let problems =
-            errors.map(|error| Diagnostic::new(path, error.span(), error.message())).collect();
+        let problems = errors
+            .map(|error| Diagnostic::new(path, error.span(), error.message()))
+            .collect();
         return (None, problems);
     }
     let problems = check_header(path, table.get_mut());
@@ -53,7 +54,10 @@ pub(crate) fn text<'a>(sources: &'a Sources, path: &str) -> Result<&'a str, Diag
         return Err(Diagnostic::new(path, None, "no such file"));
     };
     std::str::from_utf8(&file.bytes).map_err(|error| {
-        let message = format!("the file is not UTF-8 text from byte {} on", error.valid_up_to());
+        let message = format!(
+            "the file is not UTF-8 text from byte {} on",
+            error.valid_up_to()
+        );
         Diagnostic::new(path, None, message)
     })
 }
@@ -116,8 +120,11 @@ fn read_table<T: DeserializeOwned>(
             Err(error) => error,
         };
         let span = error.span().unwrap_or(TOP);
-        let consequence = missing_field(error.message())
-            .is_some_and(|key| removed.iter().any(|entry| entry.table == span && entry.key == key));
+        let consequence = missing_field(error.message()).is_some_and(|key| {
+            removed
+                .iter()
+                .any(|entry| entry.table == span && entry.key == key)
+        });
         if !consequence {
             problems.push(diagnose(path, error.message(), &span));
         }
@@ -149,13 +156,18 @@ fn remove_at(
     let keys: Vec<_> = table.keys().cloned().collect();
     for key in keys {
         let name = key.get_ref();
-        let Some(value) = table.get_mut(name.as_ref()) else { continue };
+        let Some(value) = table.get_mut(name.as_ref()) else {
+            continue;
+        };
         if let Some(inner) = remove_inside(value, span) {
             return Some(inner);
         }
         if key.span() == *span || value.span() == *span {
             table.remove(name.as_ref());
-            return Some(Removed { table: table_span.clone(), key: name.clone().into_owned() });
+            return Some(Removed {
+                table: table_span.clone(),
+                key: name.clone().into_owned(),
+            });
         }
     }
     None
@@ -172,8 +184,11 @@ fn remove_inside(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> Optio
                     return Some(inner);
                 }
                 if element.span() == *span {
-                    elements.remove(index);
-                    return Some(Removed { table: own, key: String::new() });
+                    *elements = without(elements, index);
+                    return Some(Removed {
+                        table: own,
+                        key: String::new(),
+                    });
                 }
             }
             None
@@ -186,6 +201,19 @@ fn remove_inside(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> Optio
     }
 }
 
+/// The elements but one; the type has no removal of its own.
+fn without<'i>(elements: &DeArray<'i>, index: usize) -> DeArray<'i> {
+    let mut kept = DeArray::new();
+    for (_, element) in elements
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != index)
+    {
+        kept.push(element.clone());
+    }
+    kept
+}
+
 /// The field of a "missing field" message of serde.
 fn missing_field(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
@@ -193,11 +221,12 @@ fn missing_field(message: &str) -> Option<&str> {
 
 /// Words serde's message for people.
 fn diagnose(path: &str, message: &str, span: &Range<usize>) -> Diagnostic {
-    let message = ["u32", "u64"].iter().fold(message.to_owned(), |message, number| {
-        message.replace(&format!("expected {number}"), "expected a whole number")
-    });
-    let diagnostic =
-        Diagnostic::new(path, (*span != TOP).then(|| span.clone()), message.clone());
+    let message = ["u32", "u64"]
+        .iter()
+        .fold(message.to_owned(), |message, number| {
+            message.replace(&format!("expected {number}"), "expected a whole number")
+        });
+    let diagnostic = Diagnostic::new(path, (*span != TOP).then(|| span.clone()), message.clone());
     let unknown = ["unknown field `", "unknown variant `"]
         .iter()
         .find_map(|prefix| message.strip_prefix(prefix)?.split_once("`, "));

@@ -1,16 +1,9 @@
 //! Owns globs over absolute paths of an image: what `check` accepts is what sealing matches.
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder};
 use thiserror::Error;
 
-/// A pattern over absolute paths: `*` and `?` stay within one part, `**` as a whole part crosses
-/// them, `[...]` and `{a,b}` are as in a shell.
-#[derive(Clone, Debug)]
-pub struct Glob {
-    matcher: GlobMatcher,
-}
-
-/// Why a text is no [`Glob`].
+/// Why a text is no glob over an image's paths.
 #[derive(Debug, Error)]
 pub enum GlobError {
     /// It does not begin with `/`.
@@ -30,37 +23,37 @@ pub enum GlobError {
     },
 }
 
-impl Glob {
-    /// Parses `text`.
-    pub fn parse(text: &str) -> Result<Self, GlobError> {
-        let Some(below) = text.strip_prefix('/') else {
-            return Err(GlobError::Relative(text.to_owned()));
-        };
-        if below.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Err(GlobError::Dots(text.to_owned()));
+impl GlobError {
+    /// What exactly is wrong, where the error itself only says that something is.
+    pub(crate) fn detail(&self) -> Option<String> {
+        match self {
+            Self::Relative(_) | Self::Dots(_) => None,
+            Self::Syntax { source, .. } => Some(source.kind().to_string()),
         }
-        let glob = GlobBuilder::new(text)
-            .literal_separator(true)
-            .backslash_escape(true)
-            .build()
-            .map_err(|source| GlobError::Syntax { glob: text.to_owned(), source })?;
-        Ok(Self { matcher: glob.compile_matcher() })
     }
+}
 
-    /// Whether `path`, absolute in the image, matches.
-    pub fn matches(&self, path: &str) -> bool {
-        self.matcher.is_match(path)
+/// Parses a glob over absolute paths of an image: `*` and `?` stay within one part, `**` as a whole
+/// part crosses them, `[...]` and `{a,b}` are as in a shell.
+pub fn parse_glob(text: &str) -> Result<Glob, GlobError> {
+    let Some(below) = text.strip_prefix('/') else {
+        return Err(GlobError::Relative(text.to_owned()));
+    };
+    if below.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(GlobError::Dots(text.to_owned()));
     }
-
-    /// Whether `text` matches itself only: it has no wildcard.
-    pub fn is_literal(text: &str) -> bool {
-        !text.contains(['*', '?', '[', '{', '\\'])
-    }
+    GlobBuilder::new(text)
+        .literal_separator(true)
+        .build()
+        .map_err(|source| GlobError::Syntax {
+            glob: text.to_owned(),
+            source,
+        })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Glob, GlobError};
+    use super::{GlobError, parse_glob};
 
     #[test]
     fn stars_stay_within_a_part_and_double_stars_cross_parts() {
@@ -81,25 +74,25 @@ mod tests {
             ("/etc/\\*", "/etc/*", true),
             ("/etc/\\*", "/etc/x", false),
         ] {
-            assert_eq!(Glob::parse(glob).unwrap().matches(path), expected, "{glob} {path}");
+            let matcher = parse_glob(glob).unwrap().compile_matcher();
+            assert_eq!(matcher.is_match(path), expected, "{glob} {path}");
         }
     }
 
     #[test]
     fn what_is_not_an_absolute_glob_is_refused() {
-        assert!(matches!(Glob::parse("etc/x"), Err(GlobError::Relative(_))));
-        assert!(matches!(Glob::parse(""), Err(GlobError::Relative(_))));
-        assert!(matches!(Glob::parse("/etc/../x"), Err(GlobError::Dots(_))));
-        assert!(matches!(Glob::parse("/etc//x"), Err(GlobError::Dots(_))));
-        assert!(matches!(Glob::parse("/"), Err(GlobError::Dots(_))));
-        assert!(matches!(Glob::parse("/etc/[x"), Err(GlobError::Syntax { .. })));
-        assert!(matches!(Glob::parse("/etc/{a,b"), Err(GlobError::Syntax { .. })));
-    }
-
-    #[test]
-    fn a_literal_has_no_wildcard() {
-        assert!(Glob::is_literal("/etc/machine-id"));
-        assert!(!Glob::is_literal("/etc/*"));
-        assert!(!Glob::is_literal("/etc/[a]"));
+        assert!(matches!(parse_glob("etc/x"), Err(GlobError::Relative(_))));
+        assert!(matches!(parse_glob(""), Err(GlobError::Relative(_))));
+        assert!(matches!(parse_glob("/etc/../x"), Err(GlobError::Dots(_))));
+        assert!(matches!(parse_glob("/etc//x"), Err(GlobError::Dots(_))));
+        assert!(matches!(parse_glob("/"), Err(GlobError::Dots(_))));
+        assert!(matches!(
+            parse_glob("/etc/[x"),
+            Err(GlobError::Syntax { .. })
+        ));
+        assert!(matches!(
+            parse_glob("/etc/{a,b"),
+            Err(GlobError::Syntax { .. })
+        ));
     }
 }

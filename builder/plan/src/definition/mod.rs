@@ -15,7 +15,7 @@ mod syntax;
 mod written;
 
 pub use fleet::{Fleet, FleetRole, Health, HttpsProbe, Region, StateLocation};
-pub use glob::{Glob, GlobError};
+pub use glob::{GlobError, parse_glob};
 pub use image::{Boot, Disk, Image};
 pub use project::{FLEET_FILE, check_project, image_file, image_files, image_name};
 pub use recipe::{

@@ -57,5 +57,6 @@ pub fn check_project(sources: &Sources) -> Vec<Diagnostic> {
 }
 
 fn is_lock(path: &str) -> bool {
-    path.strip_prefix("images/").is_some_and(|name| name.ends_with(".lock"))
+    path.strip_prefix("images/")
+        .is_some_and(|name| name.ends_with(".lock"))
 }

@@ -15,7 +15,9 @@ pub(crate) fn secret_in(bytes: &[u8]) -> Option<&'static str> {
 
 /// The line that opens a PEM or OpenPGP private key; a script that merely mentions it has more on it.
 fn is_private_key_line(line: &[u8]) -> bool {
-    let inner = line.strip_prefix(b"-----BEGIN ").and_then(|rest| rest.strip_suffix(b"-----"));
+    let inner = line
+        .strip_prefix(b"-----BEGIN ")
+        .and_then(|rest| rest.strip_suffix(b"-----"));
     inner.is_some_and(|kind| kind.ends_with(b"PRIVATE KEY") || kind == b"PGP PRIVATE KEY BLOCK")
 }
 
@@ -24,7 +26,9 @@ const ACCESS_KEY_LENGTH: usize = 20;
 
 fn is_access_key(window: &[u8]) -> bool {
     (window.starts_with(b"AKIA") || window.starts_with(b"ASIA"))
-        && window.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        && window
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -35,11 +39,20 @@ mod tests {
     fn secrets_are_known_by_their_shape() {
         for (text, expected) in [
             ("-----BEGIN PRIVATE KEY-----\nMIIE\n", Some("a private key")),
-            ("# note\r\n-----BEGIN OPENSSH PRIVATE KEY-----\r\nb3Bl\r\n", Some("a private key")),
-            ("  -----BEGIN PGP PRIVATE KEY BLOCK-----\n", Some("a private key")),
+            (
+                "# note\r\n-----BEGIN OPENSSH PRIVATE KEY-----\r\nb3Bl\r\n",
+                Some("a private key"),
+            ),
+            (
+                "  -----BEGIN PGP PRIVATE KEY BLOCK-----\n",
+                Some("a private key"),
+            ),
             ("-----BEGIN PGP PUBLIC KEY BLOCK-----\n", None),
             ("grep -r -- '-----BEGIN PRIVATE KEY-----' /etc\n", None),
-            ("aws_access_key_id = AKIAIOSFODNN7EXAMPLE\n", Some("an AWS access key id")),
+            (
+                "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\n",
+                Some("an AWS access key id"),
+            ),
             ("AKIA is a prefix", None),
             ("", None),
         ] {

@@ -2,7 +2,9 @@
 
 /// Why `path` cannot be a path in an image, or `None` when it can.
 pub(crate) fn absolute_path_problem(path: &str) -> Option<&'static str> {
-    let Some(below) = path.strip_prefix('/') else { return Some("is not an absolute path") };
+    let Some(below) = path.strip_prefix('/') else {
+        return Some("is not an absolute path");
+    };
     if below.is_empty() {
         return Some("is the root directory itself");
     }
@@ -36,13 +38,17 @@ fn parts_problem(path: &str) -> Option<&'static str> {
 /// Permission bits as `0644` or `4755` in octal.
 pub(crate) fn parse_mode(text: &str) -> Option<u32> {
     let octal = (3..=5).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
-    octal.then(|| u32::from_str_radix(text, 8).ok())?.filter(|mode| *mode <= 0o7777)
+    octal
+        .then(|| u32::from_str_radix(text, 8).ok())?
+        .filter(|mode| *mode <= 0o7777)
 }
 
 /// A label of a host name: what names of images, recipes, archives and clusters are made of.
 pub(crate) fn is_dns_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-')
 }
@@ -62,12 +68,15 @@ pub(crate) fn is_package(text: &str) -> bool {
         Some((name, architecture)) => (name, Some(architecture)),
         None => (text, None),
     };
-    let starts = |text: &str| text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let starts =
+        |text: &str| text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
     // apt takes a trailing `-` as "remove".
     name.len() >= 2
         && starts(name)
         && !name.ends_with('-')
-        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'))
+        && name
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'))
         && architecture.is_none_or(is_dns_label)
         && suite.is_none_or(is_suite)
 }
@@ -77,19 +86,32 @@ pub(crate) fn is_suite(text: &str) -> bool {
     !text.is_empty()
         && text.split('/').all(|part| {
             !matches!(part, "" | "." | "..")
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         })
 }
 
 /// The suffixes of unit names (systemd.unit(5)).
 const UNIT_TYPES: [&str; 11] = [
-    "service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice",
+    "service",
+    "socket",
+    "device",
+    "mount",
+    "automount",
+    "swap",
+    "target",
+    "path",
+    "timer",
+    "slice",
     "scope",
 ];
 
 /// A unit with its type, for example `ssh.service` or `serial-getty@ttyS0.service`.
 pub(crate) fn is_unit(text: &str) -> bool {
-    let Some((stem, kind)) = text.rsplit_once('.') else { return false };
+    let Some((stem, kind)) = text.rsplit_once('.') else {
+        return false;
+    };
     text.len() <= 255
         && !stem.is_empty()
         && UNIT_TYPES.contains(&kind)
@@ -119,7 +141,9 @@ pub(crate) const UNIT_STATES: [&str; 13] = [
 pub(crate) fn is_account(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+        && text
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
 /// A fingerprint without its spaces, in upper case, when it has 40 hexadecimal digits.
@@ -131,8 +155,12 @@ pub(crate) fn parse_fingerprint(text: &str) -> Option<String> {
 
 /// Why `url` cannot be fetched, or `None` when it can. Plain http is fine: what comes is signed.
 pub(crate) fn url_problem(url: &str) -> Option<&'static str> {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let Some(rest) = rest else { return Some("is not an http or https URL") };
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let Some(rest) = rest else {
+        return Some("is not an http or https URL");
+    };
     let host = rest.split('/').next().unwrap_or_default();
     if host.contains('@') {
         Some("holds credentials")
@@ -164,18 +192,22 @@ pub(crate) fn is_region(text: &str) -> bool {
 pub(crate) fn is_instance_type(text: &str) -> bool {
     let word = |part: &str| {
         !part.is_empty()
-            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
-    text.split_once('.').is_some_and(|(family, size)| word(family) && word(size))
+    text.split_once('.')
+        .is_some_and(|(family, size)| word(family) && word(size))
 }
 
 /// `s3://bucket/prefix` as bucket and prefix.
 pub(crate) fn parse_s3_url(text: &str) -> Option<(&str, &str)> {
     let (bucket, prefix) = text.strip_prefix("s3://")?.split_once('/')?;
-    let bucket_is_right = (3..=63).contains(&bucket.len())
-        && bucket.split('.').all(is_dns_label);
+    let bucket_is_right = (3..=63).contains(&bucket.len()) && bucket.split('.').all(is_dns_label);
     let prefix_is_right = relative_path_problem(prefix).is_none()
-        && prefix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'_' | b'-'));
+        && prefix
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'_' | b'-'));
     (bucket_is_right && prefix_is_right).then_some((bucket, prefix))
 }
 
@@ -199,20 +231,67 @@ mod tests {
 
     #[test]
     fn names() {
-        check(is_dns_label, &["a", "base", "firstboot-launch", "x1"], &["", "-a", "a-", "A", "a.b", "ä"]);
-        check(is_domain, &["example.org", "a.b.c"], &["example", "", ".", "a..b", "a.b."]);
+        check(
+            is_dns_label,
+            &["a", "base", "firstboot-launch", "x1"],
+            &["", "-a", "a-", "A", "a.b", "ä"],
+        );
+        check(
+            is_domain,
+            &["example.org", "a.b.c"],
+            &["example", "", ".", "a..b", "a.b."],
+        );
         check(
             is_package,
-            &["apt", "g++", "libstdc++6", "php8.4-fpm", "gcc:amd64", "systemd/trixie-backports"],
-            &["", "a", "Apt", "apt-", "-apt", "apt install", "apt=1", "apt:", "apt/", "apt/..", "a/b/c/"],
+            &[
+                "apt",
+                "g++",
+                "libstdc++6",
+                "php8.4-fpm",
+                "gcc:amd64",
+                "systemd/trixie-backports",
+            ],
+            &[
+                "",
+                "a",
+                "Apt",
+                "apt-",
+                "-apt",
+                "apt install",
+                "apt=1",
+                "apt:",
+                "apt/",
+                "apt/..",
+                "a/b/c/",
+            ],
         );
-        check(is_suite, &["trixie", "stable/updates", "a_b.c"], &["", "/", "a/", "a b", "../a"]);
+        check(
+            is_suite,
+            &["trixie", "stable/updates", "a_b.c"],
+            &["", "/", "a/", "a b", "../a"],
+        );
         check(
             is_unit,
-            &["ssh.service", "serial-getty@ttyS0.service", "apt-daily.timer", "a\\x2db.mount"],
-            &["", "ssh", ".service", "ssh.servic", "a b.service", "a/b.service"],
+            &[
+                "ssh.service",
+                "serial-getty@ttyS0.service",
+                "apt-daily.timer",
+                "a\\x2db.mount",
+            ],
+            &[
+                "",
+                "ssh",
+                ".service",
+                "ssh.servic",
+                "a b.service",
+                "a/b.service",
+            ],
         );
-        check(is_account, &["root", "www-data", "_apt"], &["", "0x", "Root", "a:b", "a b"]);
+        check(
+            is_account,
+            &["root", "www-data", "_apt"],
+            &["", "0x", "Root", "a:b", "a b"],
+        );
     }
 
     #[test]
@@ -220,11 +299,31 @@ mod tests {
         check(
             is_region,
             &["us-east-1", "ap-southeast-2", "us-gov-east-1"],
-            &["", "us", "us-east", "us-east-", "us-east-1a", "US-east-1", "us-1", "useast-1"],
+            &[
+                "",
+                "us",
+                "us-east",
+                "us-east-",
+                "us-east-1a",
+                "US-east-1",
+                "us-1",
+                "useast-1",
+            ],
         );
-        check(is_instance_type, &["t3.medium", "m7i-flex.2xlarge"], &["", "t3", "t3.", ".x", "T3.x"]);
+        check(
+            is_instance_type,
+            &["t3.medium", "m7i-flex.2xlarge"],
+            &["", "t3", "t3.", ".x", "T3.x"],
+        );
         assert_eq!(parse_s3_url("s3://bucket/a/b"), Some(("bucket", "a/b")));
-        for wrong in ["s3://bucket", "s3://bucket/", "s3:///a", "s3://B/a", "https://b/a", "s3://bucket/../x"] {
+        for wrong in [
+            "s3://bucket",
+            "s3://bucket/",
+            "s3:///a",
+            "s3://B/a",
+            "https://b/a",
+            "s3://bucket/../x",
+        ] {
             assert_eq!(parse_s3_url(wrong), None, "{wrong}");
         }
     }

@@ -92,7 +92,10 @@ impl RecipeDefinition {
             seals: self.seals,
             checks: self.checks,
         };
-        let title = Title { name: self.name, description: self.description };
+        let title = Title {
+            name: self.name,
+            description: self.description,
+        };
         (title, std::iter::once(common).chain(own).collect())
     }
 }

@@ -30,8 +30,11 @@ pub(super) fn resolve_repository(
     folder: &Folder<'_>,
     findings: &mut Findings,
 ) -> Repository {
-    let archive =
-        findings.judged(&written.archive, is_dns_label, "an archive name: lower-case letters, digits and `-`");
+    let archive = findings.judged(
+        &written.archive,
+        is_dns_label,
+        "an archive name: lower-case letters, digits and `-`",
+    );
     let url = resolve_url(&written.url, findings);
     let suites: Vec<String> = listed(&written.suites, "suites", findings, |text, findings| {
         let suite = folder.in_suite(text.get_ref());
@@ -40,9 +43,12 @@ pub(super) fn resolve_repository(
         }
         suite
     });
-    let components = listed(&written.components, "components", findings, |text, findings| {
-        findings.judged(text, is_suite, "a component")
-    });
+    let components = listed(
+        &written.components,
+        "components",
+        findings,
+        |text, findings| findings.judged(text, is_suite, "a component"),
+    );
     let spans = written.suites.get_ref().iter().map(Spanned::span);
     findings.archives.push(ArchiveUse {
         archive: archive.clone(),
@@ -54,7 +60,14 @@ pub(super) fn resolve_repository(
     });
     let key = resolve_key(&written, folder, findings);
     let keep_in_image = written.keep_in_image.unwrap_or(defaults::KEEP_IN_IMAGE);
-    Repository { archive, url, suites, components, key, keep_in_image }
+    Repository {
+        archive,
+        url,
+        suites,
+        components,
+        key,
+        keep_in_image,
+    }
 }
 
 fn resolve_url(written: &Spanned<String>, findings: &mut Findings) -> String {
@@ -95,7 +108,10 @@ fn resolve_key(
     for text in &written.fingerprints {
         match parse_fingerprint(text.get_ref()) {
             Some(fingerprint) if fingerprints.contains(&fingerprint) => {
-                findings.report(text.span(), format!("fingerprint `{fingerprint}` is listed twice"));
+                findings.report(
+                    text.span(),
+                    format!("fingerprint `{fingerprint}` is listed twice"),
+                );
             }
             Some(fingerprint) => fingerprints.push(fingerprint),
             None => findings.report_with_hint(
@@ -105,8 +121,14 @@ fn resolve_key(
             ),
         }
     }
-    let url = written.key_url.as_ref().map(|url| resolve_url(url, findings));
-    let vendored = written.key.as_ref().map(|key| folder.content_of(key, findings));
+    let url = written
+        .key_url
+        .as_ref()
+        .map(|url| resolve_url(url, findings));
+    let vendored = written
+        .key
+        .as_ref()
+        .map(|key| folder.content_of(key, findings));
     if url.is_none() && vendored.is_none() {
         findings.report_with_hint(
             written.archive.span(),
@@ -114,7 +136,11 @@ fn resolve_key(
             "add `key` with a file of the recipe's folder, or `key-url`",
         );
     }
-    RepositoryKey { fingerprints, vendored, url }
+    RepositoryKey {
+        fingerprints,
+        vendored,
+        url,
+    }
 }
 
 /// Finds archives that two recipes place differently, and suites that are listed twice.
@@ -124,7 +150,9 @@ pub(super) fn check_archives<'a>(
     let mut problems = Vec::new();
     let mut seen: Vec<&ArchiveUse> = Vec::new();
     for archive in uses {
-        let same = seen.iter().filter(|earlier| earlier.archive == archive.archive);
+        let same = seen
+            .iter()
+            .filter(|earlier| earlier.archive == archive.archive);
         if let Some(earlier) = same.clone().find(|earlier| earlier.url != archive.url) {
             let message = format!("archive `{}` has two URLs", archive.archive);
             problems.push(
@@ -137,8 +165,10 @@ pub(super) fn check_archives<'a>(
                 .clone()
                 .find(|earlier| earlier.suites.iter().any(|(other, _)| other == suite));
             if let Some(earlier) = earlier {
-                let message =
-                    format!("suite `{suite}` of archive `{}` is listed twice", archive.archive);
+                let message = format!(
+                    "suite `{suite}` of archive `{}` is listed twice",
+                    archive.archive
+                );
                 problems.push(
                     Diagnostic::new(&archive.file, Some(span.clone()), message)
                         .label(format!("recipe `{}` lists it", earlier.recipe)),

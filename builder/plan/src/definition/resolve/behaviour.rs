@@ -4,7 +4,8 @@ use toml::Spanned;
 
 use super::Findings;
 use super::recipe::Folder;
-use crate::definition::glob::Glob;
+use crate::Diagnostic;
+use crate::definition::glob::parse_glob;
 use crate::definition::secrets::secret_in;
 use crate::definition::similar::similar_name;
 use crate::definition::syntax::{UNIT_STATES, absolute_path_problem, is_package, is_unit};
@@ -22,9 +23,15 @@ pub(super) fn resolve_package(
 ) -> String {
     let package = folder.in_suite(written.get_ref());
     if !is_package(&package) {
-        findings.report(written.span(), format!("`{}` is not a package name", written.get_ref()));
+        findings.report(
+            written.span(),
+            format!("`{}` is not a package name", written.get_ref()),
+        );
     } else if earlier.contains(&package) {
-        findings.report(written.span(), format!("package `{package}` is listed twice"));
+        findings.report(
+            written.span(),
+            format!("package `{package}` is listed twice"),
+        );
     }
     package
 }
@@ -38,8 +45,10 @@ pub(super) fn resolve_debconf(written: DebconfDefinition, findings: &mut Finding
         findings.report(written.kind.span(), "a password in a definition");
     } else if !DEBCONF_TYPES.contains(&kind) {
         let hint = similar_name(kind, DEBCONF_TYPES);
-        let message =
-            format!("`{kind}` is not a type of debconf: `{}`", DEBCONF_TYPES.join("`, `"));
+        let message = format!(
+            "`{kind}` is not a type of debconf: `{}`",
+            DEBCONF_TYPES.join("`, `")
+        );
         let hint = hint.map(|name| format!("a similar name exists: `{name}`"));
         findings.report_with_label(written.kind.span(), message, "unknown type", hint);
     }
@@ -48,7 +57,10 @@ pub(super) fn resolve_debconf(written: DebconfDefinition, findings: &mut Finding
     }
     let question = written.question.get_ref();
     if question.is_empty() || question.chars().any(char::is_whitespace) {
-        findings.report(written.question.span(), format!("`{question}` is not a question"));
+        findings.report(
+            written.question.span(),
+            format!("`{question}` is not a question"),
+        );
     }
     Debconf {
         owner: findings.judged(&written.owner, is_package, "a package name"),
@@ -119,14 +131,11 @@ pub(super) fn add_units(units: &mut Units, written: &UnitsDefinition, findings: 
 
 pub(super) fn resolve_seal(written: SealDefinition, findings: &mut Findings) -> Seal {
     let path = written.path.get_ref();
-    if let Err(error) = Glob::parse(path) {
-        let detail = std::error::Error::source(&error).map(ToString::to_string);
-        findings.report_with_label(
-            written.path.span(),
-            error.to_string(),
-            detail.unwrap_or_else(|| "an absolute glob is needed".to_owned()),
-            None,
-        );
+    if let Err(error) = parse_glob(path) {
+        let mut problem =
+            Diagnostic::new(&findings.file, Some(written.path.span()), error.to_string());
+        problem.label = error.detail();
+        findings.problems.push(problem);
     }
     let verb = *written.action.get_ref();
     if let Some(content) = &written.content {
@@ -140,7 +149,10 @@ pub(super) fn resolve_seal(written: SealDefinition, findings: &mut Findings) -> 
         if verb != SealVerb::Forbid {
             findings.report(contains.span(), "only the action `forbid` has `contains`");
         } else if contains.get_ref().is_empty() {
-            findings.report(contains.span(), "`contains` is empty: every file contains that");
+            findings.report(
+                contains.span(),
+                "`contains` is empty: every file contains that",
+            );
         }
     }
     let content = written.content.map(Spanned::into_inner);
@@ -152,11 +164,13 @@ pub(super) fn resolve_seal(written: SealDefinition, findings: &mut Findings) -> 
             if content.is_none() {
                 findings.report(written.action.span(), "the action `write` needs `content`");
             }
-            SealAction::Write { content: content.unwrap_or_default() }
+            SealAction::Write {
+                content: content.unwrap_or_default(),
+            }
         }
-        SealVerb::Forbid => {
-            SealAction::Forbid { contains: written.contains.map(Spanned::into_inner) }
-        }
+        SealVerb::Forbid => SealAction::Forbid {
+            contains: written.contains.map(Spanned::into_inner),
+        },
     };
     Seal {
         path: written.path.into_inner(),
@@ -166,7 +180,14 @@ pub(super) fn resolve_seal(written: SealDefinition, findings: &mut Findings) -> 
 }
 
 pub(super) fn resolve_check(written: CheckDefinition, findings: &mut Findings) -> Check {
-    let CheckDefinition { reason, path, state, contains, unit, command } = written;
+    let CheckDefinition {
+        reason,
+        path,
+        state,
+        contains,
+        unit,
+        command,
+    } = written;
     let span = reason.span();
     let kind = match (path, state, contains, unit, command) {
         (Some(path), Some(state), None, None, None) => CheckKind::Path {
@@ -181,9 +202,9 @@ pub(super) fn resolve_check(written: CheckDefinition, findings: &mut Findings) -
             unit: findings.judged(&unit, is_unit, "a unit name"),
             state: unit_state(state, findings),
         },
-        (None, None, None, None, Some(argv)) => {
-            CheckKind::Command { argv: resolve_argv("command", argv, findings) }
-        }
+        (None, None, None, None, Some(argv)) => CheckKind::Command {
+            argv: resolve_argv("command", argv, findings),
+        },
         _ => {
             findings.report_with_hint(
                 span,
@@ -193,12 +214,18 @@ pub(super) fn resolve_check(written: CheckDefinition, findings: &mut Findings) -
             CheckKind::Command { argv: Vec::new() }
         }
     };
-    Check { kind, reason: findings.sentence("reason", reason) }
+    Check {
+        kind,
+        reason: findings.sentence("reason", reason),
+    }
 }
 
 fn checked_path(path: Spanned<String>, findings: &mut Findings) -> String {
     if let Some(problem) = absolute_path_problem(path.get_ref()) {
-        findings.report(path.span(), format!("the path `{}` {problem}", path.get_ref()));
+        findings.report(
+            path.span(),
+            format!("the path `{}` {problem}", path.get_ref()),
+        );
     }
     path.into_inner()
 }

@@ -8,7 +8,9 @@ use toml::Spanned;
 use super::Findings;
 use crate::definition::fleet::{Fleet, FleetRole, Health, HttpsProbe, Region, StateLocation};
 use crate::definition::similar::similar_name;
-use crate::definition::syntax::{is_dns_label, is_domain, is_instance_type, is_region, parse_s3_url};
+use crate::definition::syntax::{
+    is_dns_label, is_domain, is_instance_type, is_region, parse_s3_url,
+};
 use crate::definition::written::{
     FleetDefinition, HealthDefinition, RegionDefinition, RoleDefinition,
 };
@@ -68,7 +70,10 @@ fn resolve_state(written: &Spanned<String>, findings: &mut Findings) -> StateLoc
         );
         ("", "")
     });
-    StateLocation { bucket: bucket.to_owned(), prefix: prefix.to_owned() }
+    StateLocation {
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+    }
 }
 
 fn resolve_image_name(
@@ -150,12 +155,21 @@ fn resolve_role(role: Role, written: RoleDefinition, findings: &mut Findings) ->
     );
     let min = number("min", written.min.as_ref(), 0..=INSTANCES_AT_MOST, findings);
     let max = number("max", written.max.as_ref(), 1..=INSTANCES_AT_MOST, findings);
-    let desired = number("desired", written.desired.as_ref(), 0..=INSTANCES_AT_MOST, findings);
+    let desired = number(
+        "desired",
+        written.desired.as_ref(),
+        0..=INSTANCES_AT_MOST,
+        findings,
+    );
     let min = min.unwrap_or_else(|| default.min.min(desired.or(max).unwrap_or(default.min)));
     let desired = desired.unwrap_or(min);
     let max = max.unwrap_or_else(|| default.max.max(desired));
     if min > desired || desired > max {
-        let at = written.desired.as_ref().or(written.max.as_ref()).or(written.min.as_ref());
+        let at = written
+            .desired
+            .as_ref()
+            .or(written.max.as_ref())
+            .or(written.min.as_ref());
         if let Some(at) = at {
             let message = format!(
                 "role `{}` needs min <= desired <= max, but they are {min}, {desired} and {max}",
@@ -191,13 +205,29 @@ fn resolve_health(
     default_port: Option<u16>,
     findings: &mut Findings,
 ) -> Health {
-    let HealthDefinition { samples, every_secs, at_most_secs, port, path } = written;
-    let count = number("samples", samples.as_ref(), 1..=100, findings)
-        .unwrap_or(defaults::HEALTH_SAMPLES);
-    let every = number("every-secs", every_secs.as_ref(), 1..=SECONDS_AT_MOST, findings)
-        .unwrap_or(defaults::HEALTH_EVERY_SECS);
-    let at_most = number("at-most-secs", at_most_secs.as_ref(), 1..=SECONDS_AT_MOST, findings)
-        .unwrap_or(defaults::HEALTH_AT_MOST_SECS);
+    let HealthDefinition {
+        samples,
+        every_secs,
+        at_most_secs,
+        port,
+        path,
+    } = written;
+    let count =
+        number("samples", samples.as_ref(), 1..=100, findings).unwrap_or(defaults::HEALTH_SAMPLES);
+    let every = number(
+        "every-secs",
+        every_secs.as_ref(),
+        1..=SECONDS_AT_MOST,
+        findings,
+    )
+    .unwrap_or(defaults::HEALTH_EVERY_SECS);
+    let at_most = number(
+        "at-most-secs",
+        at_most_secs.as_ref(),
+        1..=SECONDS_AT_MOST,
+        findings,
+    )
+    .unwrap_or(defaults::HEALTH_AT_MOST_SECS);
     // The first sample is taken at once.
     let needed = u64::from(count - 1) * u64::from(every);
     if needed > u64::from(at_most) {
@@ -223,7 +253,10 @@ fn resolve_health(
         } else if !path.get_ref().starts_with('/')
             || !path.get_ref().bytes().all(|b| b.is_ascii_graphic())
         {
-            findings.report(path.span(), format!("`{}` is not a path of a URL", path.get_ref()));
+            findings.report(
+                path.span(),
+                format!("`{}` is not a path of a URL", path.get_ref()),
+            );
         }
     }
     let path = path.map_or_else(|| defaults::HEALTH_PATH.to_owned(), Spanned::into_inner);

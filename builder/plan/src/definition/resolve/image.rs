@@ -67,8 +67,10 @@ fn resolve_architectures(
     for architecture in written.get_ref() {
         if architectures.contains(architecture.get_ref()) {
             let name = architecture.get_ref().as_str();
-            findings
-                .report(architecture.span(), format!("architecture `{name}` is listed twice"));
+            findings.report(
+                architecture.span(),
+                format!("architecture `{name}` is listed twice"),
+            );
         }
         architectures.push(*architecture.get_ref());
     }
@@ -110,17 +112,23 @@ fn resolve_recipes(
         all.push((name, own));
     }
     // A recipe that could not be read might have what seems to be missing.
-    let complete = all.len() == written.get_ref().len()
-        && all.iter().all(|(_, own)| own.problems.is_empty());
+    let complete =
+        all.len() == written.get_ref().len() && all.iter().all(|(_, own)| own.problems.is_empty());
     if complete {
         let all: Vec<(&str, &Findings)> = all.iter().map(|(name, own)| (*name, own)).collect();
         if let Some(problem) = base_problem(&all) {
             findings.report(written.span(), problem);
         }
     }
-    findings.problems.extend(check_ownership(all.iter().flat_map(|(_, own)| &own.claims)));
-    findings.problems.extend(check_archives(all.iter().flat_map(|(_, own)| &own.archives)));
-    findings.problems.extend(all.into_iter().flat_map(|(_, own)| own.problems));
+    findings
+        .problems
+        .extend(check_ownership(all.iter().flat_map(|(_, own)| &own.claims)));
+    findings.problems.extend(check_archives(
+        all.iter().flat_map(|(_, own)| &own.archives),
+    ));
+    findings
+        .problems
+        .extend(all.into_iter().flat_map(|(_, own)| own.problems));
     recipes
 }
 
@@ -169,7 +177,9 @@ fn resolve_boot(written: BootDefinition, findings: &mut Findings) -> Boot {
         resolved
     };
     let consoles = written.consoles.map(|list| words(list, "console"));
-    let kernel_arguments = written.kernel_arguments.map(|list| words(list, "kernel argument"));
+    let kernel_arguments = written
+        .kernel_arguments
+        .map(|list| words(list, "kernel argument"));
     Boot {
         consoles: consoles.unwrap_or_else(|| defaults::CONSOLES.map(str::to_owned).to_vec()),
         kernel_arguments: kernel_arguments.unwrap_or_default(),

@@ -34,12 +34,18 @@ pub(super) struct Findings {
 
 impl Findings {
     fn new(file: &str, problems: Vec<Diagnostic>) -> Self {
-        Self { file: file.to_owned(), problems, claims: Vec::new(), archives: Vec::new() }
+        Self {
+            file: file.to_owned(),
+            problems,
+            claims: Vec::new(),
+            archives: Vec::new(),
+        }
     }
 
     /// Adds a problem at `span`.
     fn report(&mut self, span: Range<usize>, message: impl Into<String>) {
-        self.problems.push(Diagnostic::new(&self.file, Some(span), message));
+        self.problems
+            .push(Diagnostic::new(&self.file, Some(span), message));
     }
 
     /// Adds a problem at `span` with a hint.
@@ -49,7 +55,8 @@ impl Findings {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.problems.push(Diagnostic::new(&self.file, Some(span), message).hint(hint));
+        self.problems
+            .push(Diagnostic::new(&self.file, Some(span), message).hint(hint));
     }
 
     /// Adds a problem at `span` with a word for it and, where there is one, a hint.
@@ -72,7 +79,10 @@ impl Findings {
         if text.trim().is_empty() {
             self.report(span, format!("`{field}` is empty"));
         } else if text.chars().any(char::is_control) {
-            self.report(span, format!("`{field}` has more than one line or a control character"));
+            self.report(
+                span,
+                format!("`{field}` has more than one line or a control character"),
+            );
         }
         text
     }
@@ -88,7 +98,10 @@ impl Findings {
     /// A text that is not there twice in `seen`.
     fn distinct(&mut self, text: &Spanned<String>, seen: &[String], what: &str) {
         if seen.contains(text.get_ref()) {
-            self.report(text.span(), format!("{what} `{}` is listed twice", text.get_ref()));
+            self.report(
+                text.span(),
+                format!("{what} `{}` is listed twice", text.get_ref()),
+            );
         }
     }
 }

@@ -50,8 +50,11 @@ pub(super) fn check_ownership<'a>(claims: impl IntoIterator<Item = &'a Claim>) -
                 format!("two recipes own `{}`", claim.path)
             };
             problems.push(
-                Diagnostic::new(&claim.file, Some(claim.span.clone()), message)
-                    .label(format!("recipe `{}` has this {}", owner.recipe, owner.kind.as_str())),
+                Diagnostic::new(&claim.file, Some(claim.span.clone()), message).label(format!(
+                    "recipe `{}` has this {}",
+                    owner.recipe,
+                    owner.kind.as_str()
+                )),
             );
         } else {
             owners.insert(&claim.path, claim);
@@ -59,7 +62,10 @@ pub(super) fn check_ownership<'a>(claims: impl IntoIterator<Item = &'a Claim>) -
         }
     }
     for claim in accepted {
-        let parents = claim.path.match_indices('/').map(|(at, _)| claim.path.split_at(at).0);
+        let parents = claim
+            .path
+            .match_indices('/')
+            .map(|(at, _)| claim.path.split_at(at).0);
         let blocking = parents
             .filter_map(|parent| owners.get(parent))
             .find(|owner| owner.kind == ClaimKind::File);
@@ -95,26 +101,41 @@ mod tests {
             .into_iter()
             .map(|problem| (problem.message, problem.label.unwrap()))
             .collect();
-        let expected: Vec<_> =
-            expected.iter().map(|(m, l)| ((*m).to_owned(), (*l).to_owned())).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(m, l)| ((*m).to_owned(), (*l).to_owned()))
+            .collect();
         assert_eq!(found, expected);
     }
 
     #[test]
     fn a_path_has_one_owner() {
         use ClaimKind::{Directory, File, Link};
-        check(&[("a", File, "/etc/x"), ("b", File, "/etc/xy"), ("b", Directory, "/etc")], &[]);
+        check(
+            &[
+                ("a", File, "/etc/x"),
+                ("b", File, "/etc/xy"),
+                ("b", Directory, "/etc"),
+            ],
+            &[],
+        );
         check(
             &[("a", File, "/etc/x"), ("b", Link, "/etc/x")],
             &[("two recipes own `/etc/x`", "recipe `a` has this file")],
         );
         check(
             &[("a", Directory, "/srv"), ("a", Directory, "/srv")],
-            &[("recipe `a` makes `/srv` twice", "recipe `a` has this directory")],
+            &[(
+                "recipe `a` makes `/srv` twice",
+                "recipe `a` has this directory",
+            )],
         );
         check(
             &[("a", File, "/srv/x/y"), ("b", File, "/srv/x")],
-            &[("`/srv/x/y` is below the file `/srv/x`", "recipe `b` makes that file")],
+            &[(
+                "`/srv/x/y` is below the file `/srv/x`",
+                "recipe `b` makes that file",
+            )],
         );
     }
 }

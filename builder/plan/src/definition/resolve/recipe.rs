@@ -5,12 +5,12 @@ use toml::Spanned;
 use super::archives::{check_archives, resolve_repository};
 use super::ownership::check_ownership;
 use super::{Findings, behaviour, tree};
+use crate::Sources;
 use crate::definition::secrets::secret_in;
 use crate::definition::similar::similar_name;
 use crate::definition::syntax::{is_dns_label, relative_path_problem};
 use crate::definition::written::{Part, RecipeDefinition};
 use crate::definition::{Content, Recipe, Suite, Units, document};
-use crate::Sources;
 use crate::digest::sha256_hex;
 
 /// A recipe's folder in the project, looked at for one suite.
@@ -28,11 +28,7 @@ impl Folder<'_> {
     }
 
     /// The file of the folder that `written` names.
-    pub(super) fn content_of(
-        &self,
-        written: &Spanned<String>,
-        findings: &mut Findings,
-    ) -> Content {
+    pub(super) fn content_of(&self, written: &Spanned<String>, findings: &mut Findings) -> Content {
         let path = written.get_ref();
         let folder = format!("recipes/{}/", self.name);
         let origin = format!("{folder}{path}");
@@ -44,7 +40,10 @@ impl Folder<'_> {
                 format!("name a file below `{folder}`"),
             );
         } else if file.is_none() {
-            let files = self.sources.paths().filter_map(|path| path.strip_prefix(&folder));
+            let files = self
+                .sources
+                .paths()
+                .filter_map(|path| path.strip_prefix(&folder));
             let hint = similar_name(path, files)
                 .map(|name| format!("a file with a similar name exists: `{name}`"));
             findings.report_with_label(
@@ -59,10 +58,7 @@ impl Folder<'_> {
     }
 
     /// The text that the definition itself holds.
-    pub(super) fn inline_content(
-        written: &Spanned<String>,
-        findings: &mut Findings,
-    ) -> Content {
+    pub(super) fn inline_content(written: &Spanned<String>, findings: &mut Findings) -> Content {
         let bytes = written.get_ref().clone().into_bytes();
         checked_content(findings.file.clone(), bytes, written, findings)
     }
@@ -82,7 +78,11 @@ fn checked_content(
         );
     }
     let sha256 = sha256_hex(&bytes);
-    Content { origin, bytes, sha256 }
+    Content {
+        origin,
+        bytes,
+        sha256,
+    }
 }
 
 /// The definition of the recipe `name`.
@@ -92,7 +92,9 @@ pub(crate) fn recipe_file(name: &str) -> String {
 
 /// Every folder below `recipes/`, sorted.
 pub(crate) fn recipe_names(sources: &Sources) -> impl Iterator<Item = &str> {
-    let folders = sources.paths().filter_map(|path| Some(path.strip_prefix("recipes/")?.split_once('/')?.0));
+    let folders = sources
+        .paths()
+        .filter_map(|path| Some(path.strip_prefix("recipes/")?.split_once('/')?.0));
     let mut last = None;
     // Paths are sorted, so those of one folder are neighbours.
     folders.filter(move |folder| last.replace(*folder) != Some(*folder))
@@ -107,8 +109,14 @@ pub(crate) fn load_recipe(
     let file = recipe_file(name);
     let (written, problems) = document::read::<RecipeDefinition>(sources, &file);
     let mut findings = Findings::new(&file, problems);
-    let Some(written) = written else { return (None, findings) };
-    let folder = Folder { sources, name, suite };
+    let Some(written) = written else {
+        return (None, findings);
+    };
+    let folder = Folder {
+        sources,
+        name,
+        suite,
+    };
     let (title, parts) = written.into_parts(suite);
     if title.name.get_ref() != name {
         findings.report_with_label(
@@ -149,32 +157,48 @@ pub(crate) fn load_recipe(
 /// Adds what is common to all suites, or what one suite adds.
 fn add_part(recipe: &mut Recipe, part: Part, folder: &Folder<'_>, findings: &mut Findings) {
     for written in part.repositories {
-        recipe.repositories.push(resolve_repository(written, folder, findings));
+        recipe
+            .repositories
+            .push(resolve_repository(written, folder, findings));
     }
     for written in &part.packages {
         let package = behaviour::resolve_package(written, folder, &recipe.packages, findings);
         recipe.packages.push(package);
     }
     for written in part.debconf {
-        recipe.debconf.push(behaviour::resolve_debconf(written, findings));
+        recipe
+            .debconf
+            .push(behaviour::resolve_debconf(written, findings));
     }
     for written in part.directories {
-        recipe.directories.push(tree::resolve_directory(written, folder, findings));
+        recipe
+            .directories
+            .push(tree::resolve_directory(written, folder, findings));
     }
     for written in part.files {
-        recipe.files.push(tree::resolve_file(&written, folder, findings));
+        recipe
+            .files
+            .push(tree::resolve_file(&written, folder, findings));
     }
     for written in part.links {
-        recipe.links.push(tree::resolve_link(&written, folder, findings));
+        recipe
+            .links
+            .push(tree::resolve_link(&written, folder, findings));
     }
     for written in part.commands {
-        recipe.commands.push(behaviour::resolve_command(written, findings));
+        recipe
+            .commands
+            .push(behaviour::resolve_command(written, findings));
     }
     behaviour::add_units(&mut recipe.units, &part.units, findings);
     for written in part.seals {
-        recipe.seals.push(behaviour::resolve_seal(written, findings));
+        recipe
+            .seals
+            .push(behaviour::resolve_seal(written, findings));
     }
     for written in part.checks {
-        recipe.checks.push(behaviour::resolve_check(written, findings));
+        recipe
+            .checks
+            .push(behaviour::resolve_check(written, findings));
     }
 }

@@ -29,8 +29,10 @@ pub(super) fn resolve_file(
             no_content()
         }
         (None, None) => {
-            let message =
-                format!("file `{}` has neither `source` nor `content`", written.path.get_ref());
+            let message = format!(
+                "file `{}` has neither `source` nor `content`",
+                written.path.get_ref()
+            );
             findings.report(written.path.span(), message);
             no_content()
         }
@@ -47,7 +49,11 @@ pub(super) fn resolve_file(
 
 /// Stands in where a problem was reported; never handed out.
 fn no_content() -> Content {
-    Content { origin: String::new(), bytes: Vec::new(), sha256: String::new() }
+    Content {
+        origin: String::new(),
+        bytes: Vec::new(),
+        sha256: String::new(),
+    }
 }
 
 pub(super) fn resolve_directory(
@@ -55,7 +61,12 @@ pub(super) fn resolve_directory(
     folder: &Folder<'_>,
     findings: &mut Findings,
 ) -> Directory {
-    let DirectoryDefinition { path, mode: bits, owner, group } = written;
+    let DirectoryDefinition {
+        path,
+        mode: bits,
+        owner,
+        group,
+    } = written;
     Directory {
         path: claim(&path, ClaimKind::Directory, folder, findings),
         mode: mode(bits.as_ref(), defaults::DIRECTORY_MODE, findings),
