@@ -462,14 +462,17 @@ recipes/web/recipe.toml:48:1 missing field `reason`",
     );
     check_web(
         "units.mask = [\"php8.4-fpm.service\", \"apache2.service\", \"ssh\"]\n",
-        "recipes/web/recipe.toml:39:7 duplicate key",
+        "\
+recipes/web/recipe.toml:39:15 unit `php8.4-fpm.service` is enabled already
+recipes/web/recipe.toml:39:37 unit `apache2.service` is disabled already
+recipes/web/recipe.toml:39:56 `ssh` is not a unit name (write the unit with its type, for example `ssh.service`)",
     );
     check_base(
         "mask = [\"apt-daily.timer\"]",
         "mask = [\"apt-daily.timer\", \"ssh\"]\nenable = [\"apt-daily.timer\"]",
         "\
-recipes/base/recipe.toml:19:28 `ssh` is not a unit name (write the unit with its type, for example `ssh.service`)
-recipes/base/recipe.toml:19:28 unit `apt-daily.timer` is enabled already",
+recipes/base/recipe.toml:19:9 unit `apt-daily.timer` is enabled already
+recipes/base/recipe.toml:19:28 `ssh` is not a unit name (write the unit with its type, for example `ssh.service`)",
     );
 }
 
@@ -497,7 +500,13 @@ recipes/base/recipe.toml:24:10 `reason` is empty",
     );
     check_web(
         "[[check]]\nreason = \"x\"\npath = \"/x\"\n[[check]]\nreason = \"x\"\npath = \"x\"\nstate = \"here\"\n[[check]]\nreason = \"x\"\nunit = \"ssh\"\nstate = \"disbled\"\n[[check]]\nreason = \"x\"\ncommand = []\n",
-        "",
+        "\
+recipes/web/recipe.toml:40:10 the check does not say one thing to look at (give `path` with `state`, `path` with `contains`, `unit` with `state`, or `command`)
+recipes/web/recipe.toml:44:8 the path `x` is not an absolute path
+recipes/web/recipe.toml:45:9 `here` is not a state of a path: `present`, `absent`, `empty`
+recipes/web/recipe.toml:48:8 `ssh` is not a unit name
+recipes/web/recipe.toml:49:9 `disbled` is not a state of a unit [see systemctl(1), is-enabled] (a similar name exists: `disabled`)
+recipes/web/recipe.toml:52:11 `command` names no program",
     );
 }
 
@@ -519,17 +528,31 @@ images/fleet.toml:19:7 role `web` needs min <= desired <= max, but they are 9, 9
     check_fleet(
         "name = \"us-west-2\"\nwave = 2",
         "name = \"us-east-1\"\nwave = 0\n[[region]]\nname = \"mars\"\nwave = 1",
-        "",
+        "\
+images/fleet.toml:9:8 waves are counted from 1
+images/fleet.toml:11:8 `mars` is not a region of AWS
+images/fleet.toml:15:8 region `us-east-1` is listed twice",
     );
-    check_fleet("s3://example-state/hosting", "s3://example-state/", "");
+    check_fleet(
+        "s3://example-state/hosting",
+        "s3://example-state/",
+        "images/fleet.toml:4:9 `s3://example-state/` is not a place in S3 (write it as `s3://bucket/prefix`, without a slash at the end)",
+    );
     check_fleet(
         "domain = \"example.org\"",
         "domain = \"example\"\nenvironment = \"Prod\"",
-        "",
+        "\
+images/fleet.toml:3:10 `example` is not a domain
+images/fleet.toml:4:15 `Prod` is not a DNS label: lower-case letters, digits and `-`",
     );
     check_fleet(
         "path = \"/healthy\"",
         "path = \"healthy\"\nsamples = 20\n[role.api]\nmin = 3\nmax = 2\n[role.storage]\nhealth.path = \"/\"\ninstance-type = \"large\"",
-        "",
+        "\
+images/fleet.toml:20:8 `healthy` is not a path of a URL
+images/fleet.toml:21:11 20 samples, one every 30 s, take 570 s, more than `at-most-secs` 300
+images/fleet.toml:24:7 role `api` needs min <= desired <= max, but they are 3, 3 and 2
+images/fleet.toml:26:15 a health gate with `path` needs `port`
+images/fleet.toml:27:17 `large` is not an instance type",
     );
 }
