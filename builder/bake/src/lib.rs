@@ -13,3 +13,4 @@ pub mod resolve;
 pub mod sandbox;
 pub mod sbom;
 pub mod seal;
+pub mod tree;
