@@ -58,14 +58,26 @@ pub(crate) enum Got {
 
 /// Why a file is not in the cache.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say what each variant and field means")]
+#[expect(
+    missing_docs,
+    reason = "the messages say what each variant and field means"
+)]
 pub enum DownloadError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error("`{url}` has {found} bytes, expected {expected}")]
-    Size { url: String, expected: u64, found: u64 },
+    Size {
+        url: String,
+        expected: u64,
+        found: u64,
+    },
     #[error("`{url}` has SHA-256 `{found}`, expected `{expected}`")]
-    Hash { url: String, expected: String, found: String, resumed: bool },
+    Hash {
+        url: String,
+        expected: String,
+        found: String,
+        resumed: bool,
+    },
     #[error("cannot {operation} `{path}`")]
     Io {
         operation: &'static str,
@@ -76,7 +88,11 @@ pub enum DownloadError {
     #[error("another process has not got on with `{path}` for two minutes")]
     Busy { path: PathBuf },
     #[error("`{path}` has {available} bytes free and {needed} are needed")]
-    Full { path: PathBuf, needed: u64, available: u64 },
+    Full {
+        path: PathBuf,
+        needed: u64,
+        available: u64,
+    },
     #[error("the download was stopped")]
     Stopped,
 }
@@ -84,14 +100,20 @@ pub enum DownloadError {
 impl DownloadError {
     fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { operation, path, source }
+        move |source| Self::Io {
+            operation,
+            path,
+            source,
+        }
     }
 
     fn is_transient(&self) -> bool {
         match self {
             Self::Transport(source) => source.is_transient(),
             // A file that ended early is resumed; one that is too long is not the file.
-            Self::Size { expected, found, .. } => found < expected,
+            Self::Size {
+                expected, found, ..
+            } => found < expected,
             Self::Hash { resumed, .. } => *resumed,
             Self::Io { .. } | Self::Busy { .. } | Self::Full { .. } | Self::Stopped => false,
         }
@@ -118,7 +140,11 @@ pub(crate) fn make_room<'a>(
     let available = stat.f_bavail.saturating_mul(stat.f_frsize);
     let needed = missing.saturating_add(SPARE);
     if available < needed {
-        return Err(DownloadError::Full { path: folder.to_owned(), needed, available });
+        return Err(DownloadError::Full {
+            path: folder.to_owned(),
+            needed,
+            available,
+        });
     }
     Ok(())
 }
@@ -227,7 +253,10 @@ impl Part {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {
                     // Whoever held the lock may have renamed the file away.
-                    let ours = file.metadata().map_err(DownloadError::io("look at", &path))?.ino();
+                    let ours = file
+                        .metadata()
+                        .map_err(DownloadError::io("look at", &path))?
+                        .ino();
                     if fs::metadata(&path).is_ok_and(|current| current.ino() == ours) {
                         if is_cached(wanted, Verify::SizeOnly)? {
                             fs::remove_file(&path).map_err(DownloadError::io("remove", &path))?;
@@ -309,7 +338,9 @@ impl Part {
                     }
                 };
                 let bytes = chunk.get(..count).unwrap_or_default();
-                self.file.write_all(bytes).map_err(DownloadError::io("write", &self.path))?;
+                self.file
+                    .write_all(bytes)
+                    .map_err(DownloadError::io("write", &self.path))?;
                 hasher.update(bytes);
                 have += count as u64;
                 on_bytes(count as u64);
@@ -350,17 +381,27 @@ impl Part {
 
     /// Hashes what an earlier attempt left and stands at its end.
     fn hash_what_is_there(&mut self, size: u64) -> Result<(Sha256, u64), DownloadError> {
-        let there = self.file.metadata().map_err(DownloadError::io("look at", &self.path))?.len();
+        let there = self
+            .file
+            .metadata()
+            .map_err(DownloadError::io("look at", &self.path))?
+            .len();
         if there > size {
             self.clear()?;
         }
-        self.file.seek(SeekFrom::Start(0)).map_err(DownloadError::io("read", &self.path))?;
+        self.file
+            .seek(SeekFrom::Start(0))
+            .map_err(DownloadError::io("read", &self.path))?;
         hash_rest(&mut self.file).map_err(DownloadError::io("read", &self.path))
     }
 
     fn clear(&mut self) -> Result<(), DownloadError> {
-        self.file.set_len(0).map_err(DownloadError::io("empty", &self.path))?;
-        self.file.seek(SeekFrom::Start(0)).map_err(DownloadError::io("empty", &self.path))?;
+        self.file
+            .set_len(0)
+            .map_err(DownloadError::io("empty", &self.path))?;
+        self.file
+            .seek(SeekFrom::Start(0))
+            .map_err(DownloadError::io("empty", &self.path))?;
         Ok(())
     }
 

@@ -8,7 +8,10 @@ use super::transport::TransportError;
 
 /// Why packages could not be fetched.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say what each variant and field means")]
+#[expect(
+    missing_docs,
+    reason = "the messages say what each variant and field means"
+)]
 pub enum FetchError {
     #[error("cannot make the cache's folder `{path}`")]
     Cache {
@@ -18,10 +21,23 @@ pub enum FetchError {
     },
     #[error("the lock gives package `{package}` the malformed SHA-256 `{digest}`")]
     MalformedDigest { package: String, digest: String },
-    #[error("package `{package}` comes from archive `{archive}`, which image `{image}` does not name")]
-    UnknownArchive { package: String, archive: String, image: String },
-    #[error("archive `{archive}` no longer has package `{package}` {version}: `{url}` does not exist")]
-    Superseded { package: String, version: String, archive: String, url: String },
+    #[error(
+        "package `{package}` comes from archive `{archive}`, which image `{image}` does not name"
+    )]
+    UnknownArchive {
+        package: String,
+        archive: String,
+        image: String,
+    },
+    #[error(
+        "archive `{archive}` no longer has package `{package}` {version}: `{url}` does not exist"
+    )]
+    Superseded {
+        package: String,
+        version: String,
+        archive: String,
+        url: String,
+    },
     #[error("cannot fetch package `{package}` {version} from archive `{archive}`")]
     Package {
         package: String,
@@ -45,7 +61,9 @@ impl FetchError {
                 "run `vmimage lock` again for the versions that replaced it,\n\
                  or give a snapshot of that time with `--mirror {archive}=URL`"
             )),
-            Self::Package { source, archive, .. } => source.hint(Some(archive)),
+            Self::Package {
+                source, archive, ..
+            } => source.hint(Some(archive)),
             Self::Download(source) => source.hint(None),
             Self::Cache { source, .. } => permission_hint(source),
         }
@@ -89,23 +107,28 @@ impl DownloadError {
     /// What to do when an index could not be had.
     pub(crate) fn index_hint(&self, archive: &str) -> Option<String> {
         match self {
-            Self::Hash { .. } | Self::Size { .. } | Self::Transport(TransportError::NotFound { .. }) => {
-                Some(format!(
-                    "the mirror does not have what its own Release file lists: it may be updating, so repeat it in a\n\
+            Self::Hash { .. }
+            | Self::Size { .. }
+            | Self::Transport(TransportError::NotFound { .. }) => Some(format!(
+                "the mirror does not have what its own Release file lists: it may be updating, so repeat it in a\n\
                      minute, or use another with `--mirror {archive}=URL`"
-                ))
-            }
-            other => other.hint(Some(archive)),
+            )),
+            Self::Transport(_)
+            | Self::Io { .. }
+            | Self::Busy { .. }
+            | Self::Full { .. }
+            | Self::Stopped => self.hint(Some(archive)),
         }
     }
 }
 
 fn permission_hint(source: &io::Error) -> Option<String> {
-    match source.kind() {
-        io::ErrorKind::PermissionDenied => {
-            Some("use a cache folder that you may write to".to_owned())
-        }
-        io::ErrorKind::StorageFull => Some("free some space and run it again".to_owned()),
-        _ => None,
+    let kind = source.kind();
+    if kind == io::ErrorKind::PermissionDenied {
+        Some("use a cache folder that you may write to".to_owned())
+    } else if kind == io::ErrorKind::StorageFull {
+        Some("free some space and run it again".to_owned())
+    } else {
+        None
     }
 }

@@ -22,7 +22,10 @@ pub struct Mirrors {
 impl Mirrors {
     /// Mirrors that the user named.
     pub fn new(explicit: BTreeMap<String, String>) -> Self {
-        Self { explicit, ..Self::default() }
+        Self {
+            explicit,
+            ..Self::default()
+        }
     }
 
     /// The same, with the host's own apt mirror and proxy for Debian's archives where the host is
@@ -73,9 +76,16 @@ fn parse_index_targets(text: &str) -> BTreeMap<String, String> {
             (Some("Debian"), Some("Debian-Security")) => "debian-security",
             _ => continue,
         };
-        let Some(url) = parts.next().map(str::trim) else { continue };
-        if ["http://", "https://", "file:///"].iter().any(|scheme| url.starts_with(scheme)) {
-            archives.entry(archive.to_owned()).or_insert_with(|| url.to_owned());
+        let Some(url) = parts.next().map(str::trim) else {
+            continue;
+        };
+        if ["http://", "https://", "file:///"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            archives
+                .entry(archive.to_owned())
+                .or_insert_with(|| url.to_owned());
         }
     }
     archives
@@ -95,8 +105,14 @@ mod tests {
             Debian|Debian Backports|http://mirror.example/backports/\n\
             broken\n";
         let expected = BTreeMap::from([
-            ("debian".to_owned(), "http://mirror.example/debian/".to_owned()),
-            ("debian-security".to_owned(), "https://mirror.example/debian-security/".to_owned()),
+            (
+                "debian".to_owned(),
+                "http://mirror.example/debian/".to_owned(),
+            ),
+            (
+                "debian-security".to_owned(),
+                "https://mirror.example/debian-security/".to_owned(),
+            ),
         ]);
         assert_eq!(parse_index_targets(text), expected);
     }

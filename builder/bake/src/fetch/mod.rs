@@ -15,36 +15,19 @@ mod transport;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use vmimage_plan::definition::{Image, Repository};
-use vmimage_plan::event::{Event, Sink};
+use vmimage_plan::event::Sink;
 use vmimage_plan::lock::LockedPackage;
 
-pub(crate) use control::Control;
-pub(crate) use download::{Wanted, make_room};
 pub use download::{DownloadError, Verify};
+pub(crate) use download::{Wanted, make_room};
 pub use error::FetchError;
 pub use mirrors::Mirrors;
 pub(crate) use process::{Outcome, run_bounded};
-pub(crate) use queue::{CONNECTIONS, Item, Tally, obtain_all};
+pub(crate) use queue::{CONNECTIONS, Item, obtain_all};
 pub use transport::TransportError;
 pub(crate) use transport::{Transport, encode_path};
-
-/// What [`fetch`] is asked for.
-#[derive(Debug)]
-pub struct FetchRequest<'a> {
-    /// What the lock lists.
-    pub packages: &'a [LockedPackage],
-    /// The image, for its archives.
-    pub image: &'a Image,
-    /// Where the archives are found.
-    pub mirrors: &'a Mirrors,
-    /// The cache; .debs are kept in its `debs/`.
-    pub cache: &'a Path,
-    /// How far cached files are checked.
-    pub verify: Verify,
-}
 
 /// What a fetch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,72 +40,100 @@ pub struct Fetched {
     pub cached: usize,
 }
 
+impl std::fmt::Display for Fetched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mib = self.downloaded_bytes.div_ceil(1 << 20);
+        write!(
+            f,
+            "{} downloaded ({mib} MiB), {} in the cache",
+            self.downloaded, self.cached
+        )
+    }
+}
+
 /// Where the cache keeps a .deb.
 pub fn deb_path(cache: &Path, package: &LockedPackage) -> PathBuf {
     cache.join("debs").join(format!("{}.deb", package.sha256))
 }
 
-/// Brings every package into the cache, verified.
-pub fn fetch(request: &FetchRequest<'_>, sink: Sink<'_>) -> Result<Fetched, FetchError> {
-    const STEP: &str = "fetch packages";
-    let began = Instant::now();
-    let folder = request.cache.join("debs");
-    std::fs::create_dir_all(&folder)
-        .map_err(|source| FetchError::Cache { path: folder.clone(), source })?;
-    let items = wanted_items(request)?;
+/// Brings every package into the cache, verified: what is there already too.
+pub fn fetch(
+    packages: &[LockedPackage],
+    image: &Image,
+    mirrors: &Mirrors,
+    cache: &Path,
+    sink: Sink<'_>,
+) -> Result<Fetched, FetchError> {
+    fetch_verified(packages, image, mirrors, cache, Verify::All, sink)
+}
+
+/// Brings every package into the cache; `verify` says how far what is there already is checked.
+pub fn fetch_verified(
+    packages: &[LockedPackage],
+    image: &Image,
+    mirrors: &Mirrors,
+    cache: &Path,
+    verify: Verify,
+    sink: Sink<'_>,
+) -> Result<Fetched, FetchError> {
+    let folder = cache.join("debs");
+    std::fs::create_dir_all(&folder).map_err(|source| FetchError::Cache {
+        path: folder.clone(),
+        source,
+    })?;
+    let items = wanted_items(packages, image, mirrors, cache)?;
     make_room(&folder, items.iter().map(|item| &item.wanted))?;
-    sink(Event::Started {
-        step: STEP.to_owned(),
-        doing: format!("{} packages, {CONNECTIONS} at a time", items.len()),
-    });
-    let transport = Transport::new(request.mirrors.proxy());
-    let tally = obtain_all(STEP, &transport, &items, request.verify, sink)
-        .map_err(|(index, source)| package_error(request, &items, index, source))?;
-    let fetched = Fetched {
+    let transport = Transport::new(mirrors.proxy());
+    let tally = obtain_all("fetch", &transport, &items, verify, sink)
+        .map_err(|(position, source)| package_error(packages, &items, position, source))?;
+    Ok(Fetched {
         downloaded: tally.downloaded,
         downloaded_bytes: tally.downloaded_bytes,
         cached: items.len() - tally.downloaded,
-    };
-    sink(Event::Finished {
-        step: STEP.to_owned(),
-        outcome: format!("{} downloaded, {} in the cache", fetched.downloaded, fetched.cached),
-        millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        reused: fetched.downloaded == 0,
-    });
-    Ok(fetched)
+    })
 }
 
 /// The distinct files of a request; several targets may list the same .deb.
-fn wanted_items(request: &FetchRequest<'_>) -> Result<Vec<Item>, FetchError> {
-    let archives = archives_of(request.image);
+fn wanted_items(
+    packages: &[LockedPackage],
+    image: &Image,
+    mirrors: &Mirrors,
+    cache: &Path,
+) -> Result<Vec<Item>, FetchError> {
+    let archives = archives_of(image);
     let mut items = BTreeMap::new();
-    for (index, package) in request.packages.iter().enumerate() {
-        if package.sha256.len() != 64
-            || !package.sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        {
+    for (index, package) in packages.iter().enumerate() {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if package.sha256.len() != 64 || !package.sha256.bytes().all(is_digit) {
             return Err(FetchError::MalformedDigest {
                 package: package.name.clone(),
                 digest: package.sha256.clone(),
             });
         }
-        let repository = archives.get(package.archive.as_str()).ok_or_else(|| {
-            FetchError::UnknownArchive {
+        let Some(repository) = archives.get(package.archive.as_str()) else {
+            return Err(FetchError::UnknownArchive {
                 package: package.name.clone(),
                 archive: package.archive.clone(),
-                image: request.image.name.clone(),
-            }
-        })?;
-        let base = request.mirrors.url_for(repository);
-        items.entry(package.sha256.as_str()).or_insert_with(|| Item {
-            index,
-            name: package.name.clone(),
-            wanted: Wanted {
-                urls: vec![format!("{}/{}", base.trim_end_matches('/'), encode_path(&package.path))],
-                path: deb_path(request.cache, package),
-                sha256: package.sha256.clone(),
-                size: package.size,
-            },
-        });
+                image: image.name.clone(),
+            });
+        };
+        let url = format!(
+            "{}/{}",
+            mirrors.url_for(repository),
+            encode_path(&package.path)
+        );
+        items
+            .entry(package.sha256.as_str())
+            .or_insert_with(|| Item {
+                index,
+                name: package.name.clone(),
+                wanted: Wanted {
+                    urls: vec![url],
+                    path: deb_path(cache, package),
+                    sha256: package.sha256.clone(),
+                    size: package.size,
+                },
+            });
     }
     Ok(items.into_values().collect())
 }
@@ -131,19 +142,21 @@ fn wanted_items(request: &FetchRequest<'_>) -> Result<Vec<Item>, FetchError> {
 fn archives_of(image: &Image) -> BTreeMap<&str, &Repository> {
     let mut archives = BTreeMap::new();
     for repository in image.recipes.iter().flat_map(|recipe| &recipe.repositories) {
-        archives.entry(repository.archive.as_str()).or_insert(repository);
+        archives
+            .entry(repository.archive.as_str())
+            .or_insert(repository);
     }
     archives
 }
 
 /// Says which package a download's failure is about.
 fn package_error(
-    request: &FetchRequest<'_>,
+    packages: &[LockedPackage],
     items: &[Item],
     failed: usize,
     source: DownloadError,
 ) -> FetchError {
-    let Some(package) = items.get(failed).and_then(|item| request.packages.get(item.index)) else {
+    let Some(package) = items.get(failed).and_then(|item| packages.get(item.index)) else {
         return FetchError::Download(source);
     };
     if let DownloadError::Transport(TransportError::NotFound { url }) = &source {
@@ -161,6 +174,3 @@ fn package_error(
         source,
     }
 }
-
-
-

@@ -25,8 +25,14 @@ pub(crate) fn run_bounded(command: &mut Command, limit: Duration) -> io::Result<
         .spawn()?;
     let (sender, receiver) = channel();
     let outputs: [Option<Box<dyn Read + Send>>; 2] = [
-        child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
-        child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+        child
+            .stdout
+            .take()
+            .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+        child
+            .stderr
+            .take()
+            .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
     ];
     for (index, pipe) in outputs.into_iter().enumerate() {
         let sender = sender.clone();
@@ -59,5 +65,9 @@ pub(crate) fn run_bounded(command: &mut Command, limit: Duration) -> io::Result<
     // Both outputs are closed, so the program has ended or is ending.
     let status = child.wait()?;
     let [stdout, stderr] = texts;
-    Ok(Outcome { status, stdout, stderr })
+    Ok(Outcome {
+        status,
+        stdout,
+        stderr,
+    })
 }

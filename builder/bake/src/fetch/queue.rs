@@ -72,7 +72,9 @@ fn work(
 ) {
     while !control.stopped() {
         let position = next.fetch_add(1, Ordering::Relaxed);
-        let Some(item) = items.get(position) else { break };
+        let Some(item) = items.get(position) else {
+            break;
+        };
         // The receiver outlives every worker; if it were gone there would be nobody to tell.
         let mut on_bytes = |count| drop(sender.send(Message::Bytes(count)));
         let result = obtain(transport, &item.wanted, verify, control, &mut on_bytes);
@@ -88,7 +90,10 @@ fn listen(
     receiver: &Receiver<Message>,
     sink: Sink<'_>,
 ) -> Result<Tally, (usize, DownloadError)> {
-    let total: u64 = items.iter().map(|item| item.wanted.size).fold(0, u64::saturating_add);
+    let total: u64 = items
+        .iter()
+        .map(|item| item.wanted.size)
+        .fold(0, u64::saturating_add);
     let mut tally = Tally::default();
     let mut failure = None;
     let (mut done, mut told) = (0, Instant::now());

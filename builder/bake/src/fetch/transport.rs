@@ -15,7 +15,7 @@ const CONNECT: Duration = Duration::from_secs(15);
 /// How long a mirror may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
 /// The longest a single file may take: the largest .deb known here (300 MB) at 200 kB/s.
-const WHOLE_FILE: Duration = Duration::from_secs(1500);
+const WHOLE_FILE: Duration = Duration::from_mins(25);
 
 /// Opens URLs.
 #[derive(Clone, Debug)]
@@ -33,7 +33,10 @@ pub(crate) struct Opened {
 
 /// Why a URL could not be opened or read.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say what each variant and field means")]
+#[expect(
+    missing_docs,
+    reason = "the messages say what each variant and field means"
+)]
 pub enum TransportError {
     #[error("`{url}` does not exist")]
     NotFound { url: String },
@@ -92,13 +95,19 @@ impl Transport {
             .timeout_per_read(Some(SILENCE))
             .timeout_recv_body(Some(WHOLE_FILE))
             .max_idle_connections_per_host(CONNECTIONS)
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build());
+            .tls_config(
+                TlsConfig::builder()
+                    .root_certs(RootCerts::PlatformVerifier)
+                    .build(),
+            );
         if ureq::Proxy::try_from_env().is_none()
             && let Some(proxy) = proxy.and_then(|proxy| ureq::Proxy::new(proxy).ok())
         {
             config = config.proxy(Some(proxy));
         }
-        Self { agent: config.build().new_agent() }
+        Self {
+            agent: config.build().new_agent(),
+        }
     }
 
     /// Opens `url` at `from`.
@@ -107,40 +116,73 @@ impl Transport {
             return open_file(url, path, from);
         }
         if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(TransportError::Scheme { url: url.to_owned() });
+            return Err(TransportError::Scheme {
+                url: url.to_owned(),
+            });
         }
         let mut request = self.agent.get(url);
         if from > 0 {
             request = request.header("Range", format!("bytes={from}-"));
         }
-        let response = request.call().map_err(|source| TransportError::Unreachable {
-            url: url.to_owned(),
-            source: Box::new(source),
-        })?;
+        let response = request
+            .call()
+            .map_err(|source| TransportError::Unreachable {
+                url: url.to_owned(),
+                source: Box::new(source),
+            })?;
         let start = match response.status().as_u16() {
             200 => 0,
             206 => {
-                let range = response.headers().get("Content-Range").map(|value| value.as_bytes());
+                let range = response
+                    .headers()
+                    .get("Content-Range")
+                    .map(|value| value.as_bytes());
                 if !range.is_some_and(|r| r.starts_with(format!("bytes {from}-").as_bytes())) {
-                    return Err(TransportError::CannotResume { url: url.to_owned() });
+                    return Err(TransportError::CannotResume {
+                        url: url.to_owned(),
+                    });
                 }
                 from
             }
-            404 | 410 => return Err(TransportError::NotFound { url: url.to_owned() }),
-            416 => return Err(TransportError::CannotResume { url: url.to_owned() }),
-            status => return Err(TransportError::Refused { url: url.to_owned(), status }),
+            404 | 410 => {
+                return Err(TransportError::NotFound {
+                    url: url.to_owned(),
+                });
+            }
+            416 => {
+                return Err(TransportError::CannotResume {
+                    url: url.to_owned(),
+                });
+            }
+            status => {
+                return Err(TransportError::Refused {
+                    url: url.to_owned(),
+                    status,
+                });
+            }
         };
-        Ok(Opened { reader: Box::new(response.into_body().into_reader()), start })
+        Ok(Opened {
+            reader: Box::new(response.into_body().into_reader()),
+            start,
+        })
     }
 
     /// All of `url`, which may have at most `limit` bytes.
     pub(crate) fn get(&self, url: &str, limit: u64) -> Result<Vec<u8>, TransportError> {
         let mut bytes = Vec::new();
-        self.open(url, 0)?.reader.take(limit + 1).read_to_end(&mut bytes).map_err(|source| {
-            TransportError::Interrupted { url: url.to_owned(), source }
-        })?;
+        self.open(url, 0)?
+            .reader
+            .take(limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|source| TransportError::Interrupted {
+                url: url.to_owned(),
+                source,
+            })?;
         if bytes.len() as u64 > limit {
-            return Err(TransportError::TooLarge { url: url.to_owned(), limit });
+            return Err(TransportError::TooLarge {
+                url: url.to_owned(),
+                limit,
+            });
         }
         Ok(bytes)
     }
@@ -148,12 +190,20 @@ impl Transport {
 
 fn open_file(url: &str, path: &str, from: u64) -> Result<Opened, TransportError> {
     let local = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => TransportError::NotFound { url: url.to_owned() },
-        _ => TransportError::Local { url: url.to_owned(), source },
+        io::ErrorKind::NotFound => TransportError::NotFound {
+            url: url.to_owned(),
+        },
+        _ => TransportError::Local {
+            url: url.to_owned(),
+            source,
+        },
     };
     let mut file = File::open(decode_path(path)).map_err(local)?;
     file.seek(SeekFrom::Start(from)).map_err(local)?;
-    Ok(Opened { reader: Box::new(file), start: from })
+    Ok(Opened {
+        reader: Box::new(file),
+        start: from,
+    })
 }
 
 /// Percent-encodes what may not stand in a URL's path; `/` stays.
@@ -177,7 +227,9 @@ fn decode_path(path: &str) -> PathBuf {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let escaped = bytes.get(at + 1..at + 3).and_then(|pair| hex::decode(pair).ok());
+        let escaped = bytes
+            .get(at + 1..at + 3)
+            .and_then(|pair| hex::decode(pair).ok());
         if let (b'%', Some(escaped)) = (byte, escaped) {
             decoded.extend(escaped);
             at += 3;

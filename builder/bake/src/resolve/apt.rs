@@ -55,7 +55,12 @@ pub(crate) struct AptRoot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// A package is unpacked, over `replaces` if that is installed.
-    Install { name: String, version: String, architecture: String, replaces: Option<String> },
+    Install {
+        name: String,
+        version: String,
+        architecture: String,
+        replaces: Option<String>,
+    },
     /// A package goes.
     Remove { name: String },
 }
@@ -70,11 +75,20 @@ impl AptRoot {
         architecture: Architecture,
     ) -> Result<(Self, PackageIndex), ResolveError> {
         let parent = request.cache.join("apt");
-        let io = |path: &Path, source| ResolveError::Io { operation: "prepare", path: path.to_owned(), source };
+        let io = |path: &Path, source| ResolveError::Io {
+            operation: "prepare",
+            path: path.to_owned(),
+            source,
+        };
         fs::create_dir_all(&parent).map_err(|error| io(&parent, error))?;
         sweep(&parent);
         let (folder, lock) = make_root(&parent).map_err(|error| io(&parent, error))?;
-        let root = Self { folder, _lock: lock, architecture, status: String::new() };
+        let root = Self {
+            folder,
+            _lock: lock,
+            architecture,
+            status: String::new(),
+        };
         for part in ["lists/partial", "cache/archives/partial", "etc"] {
             let path = root.path(part);
             fs::create_dir_all(&path).map_err(|error| io(&path, error))?;
@@ -83,11 +97,16 @@ impl AptRoot {
         root.write("status", "")?;
         for (source, believed) in sources.suites.iter().zip(releases) {
             let name = list_name(&sources.apt_uri(source), source.suite, "Release");
-            root.write(&format!("lists/{name}"), &format!("{}\n", believed.text.trim_end()))?;
+            root.write(
+                &format!("lists/{name}"),
+                &format!("{}\n", believed.text.trim_end()),
+            )?;
         }
         let mut packages = PackageIndex::default();
         for index in indexes {
-            let Some(source) = sources.suites.get(index.suite) else { continue };
+            let Some(source) = sources.suites.get(index.suite) else {
+                continue;
+            };
             let file = format!("{}/Packages", index.folder);
             let name = list_name(&sources.apt_uri(source), source.suite, &file);
             let path = root.path(&format!("lists/{name}"));
@@ -111,7 +130,11 @@ impl AptRoot {
                 .iter()
                 .filter(|(_, from)| *from <= place)
                 .map(|(name, _)| *name)
-                .filter(|name| indexes.iter().any(|i| i.suite == number && i.component == *name))
+                .filter(|name| {
+                    indexes
+                        .iter()
+                        .any(|i| i.suite == number && i.component == *name)
+                })
                 .collect();
             if !components.is_empty() {
                 text.push_str(&format!(
@@ -132,7 +155,11 @@ impl AptRoot {
     }
 
     /// Simulates installing `packages` after everything that is installed.
-    pub(crate) fn simulate(&self, recipe: &str, packages: &[String]) -> Result<Vec<Action>, ResolveError> {
+    pub(crate) fn simulate(
+        &self,
+        recipe: &str,
+        packages: &[String],
+    ) -> Result<Vec<Action>, ResolveError> {
         self.write("status", &self.status)?;
         let mut command = Command::new("apt-get");
         command
@@ -183,8 +210,11 @@ impl AptRoot {
 
     fn write(&self, part: &str, text: &str) -> Result<(), ResolveError> {
         let path = self.path(part);
-        fs::write(&path, text)
-            .map_err(|source| ResolveError::Io { operation: "write", path, source })
+        fs::write(&path, text).map_err(|source| ResolveError::Io {
+            operation: "write",
+            path,
+            source,
+        })
     }
 }
 
@@ -249,11 +279,15 @@ fn parse_simulation(text: &str) -> Result<Vec<Action>, ResolveError> {
         let action = if let Some(rest) = line.strip_prefix("Inst ") {
             parse_install(rest)
         } else if let Some(rest) = line.strip_prefix("Remv ") {
-            rest.split_ascii_whitespace().next().map(|name| Action::Remove { name: bare(name) })
+            rest.split_ascii_whitespace()
+                .next()
+                .map(|name| Action::Remove { name: bare(name) })
         } else {
             continue;
         };
-        actions.push(action.ok_or_else(|| ResolveError::AptLine { line: line.to_owned() })?);
+        actions.push(action.ok_or_else(|| ResolveError::AptLine {
+            line: line.to_owned(),
+        })?);
     }
     Ok(actions)
 }
@@ -262,7 +296,9 @@ fn parse_simulation(text: &str) -> Result<Vec<Action>, ResolveError> {
 fn parse_install(rest: &str) -> Option<Action> {
     let (name, rest) = rest.split_once(' ')?;
     let (replaces, rest) = match rest.strip_prefix('[') {
-        Some(old) => old.split_once("] ").map(|(old, rest)| (Some(old.to_owned()), rest))?,
+        Some(old) => old
+            .split_once("] ")
+            .map(|(old, rest)| (Some(old.to_owned()), rest))?,
         None => (None, rest),
     };
     let (version, rest) = rest.strip_prefix('(')?.split_once(' ')?;
@@ -303,7 +339,9 @@ mod tests {
         assert_eq!(
             parse_simulation(text).unwrap(),
             [
-                Action::Remove { name: "exim4".to_owned() },
+                Action::Remove {
+                    name: "exim4".to_owned()
+                },
                 install("libc6", "2.41-12+deb13u5", "amd64", None),
                 install("webmin", "2.510", "all", Some("2.500")),
             ]
@@ -317,7 +355,11 @@ mod tests {
     #[test]
     fn lists_are_named_as_apt_names_them() {
         assert_eq!(
-            list_name("file:/archive-0", "trixie~x", "main_a/binary-amd64/Packages"),
+            list_name(
+                "file:/archive-0",
+                "trixie~x",
+                "main_a/binary-amd64/Packages"
+            ),
             "_archive-0_dists_trixie%7ex_main%5fa_binary-amd64_Packages"
         );
     }

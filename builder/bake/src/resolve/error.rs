@@ -15,11 +15,16 @@ pub struct AptExplanation(pub String);
 
 /// Why an image could not be resolved.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say what each variant and field means")]
+#[expect(
+    missing_docs,
+    reason = "the messages say what each variant and field means"
+)]
 pub enum ResolveError {
     #[error("image `{image}` names no repository")]
     NoRepository { image: String },
-    #[error("recipe `{recipe}` gives archive `{archive}` another URL or key than a recipe before it")]
+    #[error(
+        "recipe `{recipe}` gives archive `{archive}` another URL or key than a recipe before it"
+    )]
     TwoArchives { archive: String, recipe: String },
     #[error("archive `{archive}` cannot have the suite or component `{name}`")]
     MalformedSuite { archive: String, name: String },
@@ -35,7 +40,12 @@ pub enum ResolveError {
         "nobody pinned a key for archive `{archive}`; {}",
         unpinned(from, found, accepted)
     )]
-    Unpinned { archive: String, from: String, found: Vec<FoundKey>, accepted: Vec<String> },
+    Unpinned {
+        archive: String,
+        from: String,
+        found: Vec<FoundKey>,
+        accepted: Vec<String>,
+    },
     #[error(
         "`{from}` does not hold the key pinned for archive `{archive}`, {}; it holds {}",
         fingerprints.join(" or "),
@@ -107,9 +117,18 @@ pub enum ResolveError {
     #[error("cannot understand apt's line `{line}`")]
     AptLine { line: String },
     #[error("recipe `{recipe}` removes package `{package}` of recipe `{owner}`")]
-    Removes { recipe: String, package: String, owner: String },
+    Removes {
+        recipe: String,
+        package: String,
+        owner: String,
+    },
     #[error("recipe `{recipe}` changes package `{package}` of recipe `{owner}` to {version}")]
-    Changes { recipe: String, package: String, owner: String, version: String },
+    Changes {
+        recipe: String,
+        package: String,
+        owner: String,
+        version: String,
+    },
     #[error("recipe `{recipe}` comes first and its repositories have no essential package")]
     NothingEssential { recipe: String },
     #[error("package `{package}` {version} is in two archives with different contents")]

@@ -42,8 +42,11 @@ pub(crate) fn obtain(
     sink: Sink<'_>,
 ) -> Result<Vec<Index>, ResolveError> {
     let cache = request.cache.join("indexes");
-    fs::create_dir_all(&cache)
-        .map_err(|source| ResolveError::Io { operation: "make", path: cache.clone(), source })?;
+    fs::create_dir_all(&cache).map_err(|source| ResolveError::Io {
+        operation: "make",
+        path: cache.clone(),
+        source,
+    })?;
     let (mut indexes, mut items) = (Vec::new(), Vec::new());
     for (suite, (source, believed)) in sources.suites.iter().zip(releases).enumerate() {
         for (component, _) in &source.components {
@@ -58,7 +61,9 @@ pub(crate) fn obtain(
             let base = request.mirrors.url_for(source.repository);
             let base = format!("{base}/dists/{}", source.suite);
             for folder in folders {
-                let Some((extension, listed)) = best(believed, &folder) else { continue };
+                let Some((extension, listed)) = best(believed, &folder) else {
+                    continue;
+                };
                 let compressed = cache.join(&listed.sha256);
                 items.push(Item {
                     index: suite,
@@ -86,7 +91,9 @@ pub(crate) fn obtain(
     room.map_err(|source| ResolveError::Room { source })?;
     let step = format!("fetch indexes {}", architecture.as_str());
     obtain_all(&step, transport, &items, Verify::All, sink).map_err(|(place, source)| {
-        let suite = items.get(place).and_then(|item| sources.suites.get(item.index));
+        let suite = items
+            .get(place)
+            .and_then(|item| sources.suites.get(item.index));
         ResolveError::Index {
             archive: suite.map_or_else(String::new, |s| s.repository.archive.clone()),
             suite: suite.map_or_else(String::new, |s| s.suite.to_owned()),
@@ -98,7 +105,9 @@ pub(crate) fn obtain(
 
 fn best<'a>(believed: &'a BelievedRelease, folder: &str) -> Option<(&'static str, &'a Listed)> {
     COMPRESSIONS.iter().find_map(|extension| {
-        let listed = believed.release.file(&format!("{folder}/Packages{extension}"))?;
+        let listed = believed
+            .release
+            .file(&format!("{folder}/Packages{extension}"))?;
         Some((*extension, listed))
     })
 }
@@ -115,7 +124,10 @@ fn urls(
     let folder = encode_path(folder);
     let named = format!("{base}/{folder}/Packages{extension}");
     if believed.release.by_hash() {
-        vec![format!("{base}/{folder}/by-hash/SHA256/{}", listed.sha256), named]
+        vec![
+            format!("{base}/{folder}/by-hash/SHA256/{}", listed.sha256),
+            named,
+        ]
     } else {
         vec![named]
     }
@@ -124,11 +136,12 @@ fn urls(
 impl Index {
     /// Unpacks it to `path`.
     pub(crate) fn unpack(&self, path: &Path) -> Result<(), ResolveError> {
-        self.unpack_bounded(path).map_err(|source| ResolveError::Io {
-            operation: "unpack an index to",
-            path: path.to_owned(),
-            source,
-        })
+        self.unpack_bounded(path)
+            .map_err(|source| ResolveError::Io {
+                operation: "unpack an index to",
+                path: path.to_owned(),
+                source,
+            })
     }
 
     fn unpack_bounded(&self, path: &Path) -> io::Result<()> {

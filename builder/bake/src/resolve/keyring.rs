@@ -22,6 +22,23 @@ pub struct FoundKey {
     pub user_ids: Vec<String>,
 }
 
+/// Why bytes give no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// There is none.
+    #[error("it holds no OpenPGP public key")]
+    NoKey,
+}
+
+/// The fingerprints of the keys in `bytes`, armored or not, in upper-case hexadecimal.
+pub fn key_fingerprints(bytes: &[u8]) -> Result<Vec<String>, KeyError> {
+    let keyring = Keyring::parse(bytes);
+    if keyring.keys.is_empty() {
+        return Err(KeyError::NoKey);
+    }
+    Ok(keyring.keys.iter().map(fingerprint_of).collect())
+}
+
 /// Keys that may sign.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keyring {
@@ -84,7 +101,11 @@ fn printable(text: &str) -> String {
 pub(crate) fn normalize(fingerprint: &str) -> String {
     let fingerprint = fingerprint.trim();
     let digits = fingerprint.strip_prefix("0x").unwrap_or(fingerprint);
-    digits.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_uppercase()
+    digits
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .collect::<String>()
+        .to_ascii_uppercase()
 }
 
 /// The fingerprint of a key or subkey.
@@ -94,7 +115,10 @@ pub(crate) fn fingerprint_of(key: &impl KeyDetails) -> String {
 
 /// Whether a hash is strong enough to be signed.
 pub(crate) fn is_strong(hash: Option<HashAlgorithm>) -> bool {
-    matches!(hash, Some(HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512))
+    matches!(
+        hash,
+        Some(HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512)
+    )
 }
 
 /// Whether the primary key could sign at `signed`, and still can at `now`.
@@ -120,7 +144,10 @@ pub(crate) fn check_primary(
         });
     };
     if signs_itself && has_key_flags(own) && !own.key_flags().sign() {
-        return Err(SignatureError::Unusable { key: name, why: "it may not sign data" });
+        return Err(SignatureError::Unusable {
+            key: name,
+            why: "it may not sign data",
+        });
     }
     check_lifetime(key, own, signed, now)
 }
@@ -133,7 +160,10 @@ pub(crate) fn check_subkey(
     now: Timestamp,
 ) -> Result<(), SignatureError> {
     let name = fingerprint_of(subkey);
-    let valid = |s: &&Signature| s.verify_subkey_binding(&key.primary_key, &subkey.key).is_ok();
+    let valid = |s: &&Signature| {
+        s.verify_subkey_binding(&key.primary_key, &subkey.key)
+            .is_ok()
+    };
     let revoked = subkey
         .signatures
         .iter()
@@ -155,11 +185,16 @@ pub(crate) fn check_subkey(
         });
     };
     if !binding.key_flags().sign() {
-        return Err(SignatureError::Unusable { key: name, why: "it may not sign data" });
+        return Err(SignatureError::Unusable {
+            key: name,
+            why: "it may not sign data",
+        });
     }
     let vouches_back = binding.embedded_signature().is_some_and(|back| {
         is_strong(back.hash_alg())
-            && back.verify_primary_key_binding(&subkey.key, &key.primary_key).is_ok()
+            && back
+                .verify_primary_key_binding(&subkey.key, &key.primary_key)
+                .is_ok()
     });
     if !vouches_back {
         return Err(SignatureError::Unusable {
@@ -202,14 +237,17 @@ fn is_current(signature: &Signature, now: Timestamp) -> bool {
     let Some(created) = signature.created().map(|time| i64::from(time.as_secs())) else {
         return false;
     };
-    let lifetime = signature.signature_expiration_time().map_or(0, |time| time.as_secs());
-    created <= now.as_second()
-        && (lifetime == 0 || now.as_second() < created + i64::from(lifetime))
+    let lifetime = signature
+        .signature_expiration_time()
+        .map_or(0, |time| time.as_secs());
+    created <= now.as_second() && (lifetime == 0 || now.as_second() < created + i64::from(lifetime))
 }
 
 fn has_key_flags(signature: &Signature) -> bool {
     signature.config().is_some_and(|config| {
-        config.hashed_subpackets().any(|packet| matches!(packet.data, SubpacketData::KeyFlags(_)))
+        config
+            .hashed_subpackets()
+            .any(|packet| matches!(packet.data, SubpacketData::KeyFlags(_)))
     })
 }
 
@@ -227,7 +265,9 @@ fn check_lifetime(
             why: "it is younger than the signature",
         });
     }
-    let lifetime = own.key_expiration_time().map_or(0, |time| i64::from(time.as_secs()));
+    let lifetime = own
+        .key_expiration_time()
+        .map_or(0, |time| i64::from(time.as_secs()));
     let end = created + lifetime;
     if lifetime != 0 && (signed >= end || now.as_second() >= end) {
         return Err(SignatureError::Expired {

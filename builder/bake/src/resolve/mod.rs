@@ -19,12 +19,12 @@ use std::time::Instant;
 use jiff::Timestamp;
 use vmimage_plan::definition::Image;
 use vmimage_plan::event::{Event, Sink};
-use vmimage_plan::lock::{FORMAT, Lock, LockedRepository, Target, lock_inputs};
+use vmimage_plan::lock::{Asked, FORMAT, Lock, LockedRepository, Target, lock_inputs};
 
 pub use crate::fetch::Mirrors;
 use crate::fetch::Transport;
 pub use error::{AptExplanation, ResolveError};
-pub use keyring::FoundKey;
+pub use keyring::{FoundKey, KeyError, key_fingerprints};
 pub use release::ReleaseError;
 pub use signature::SignatureError;
 
@@ -37,10 +37,9 @@ pub struct LockRequest<'a> {
     pub mirrors: &'a Mirrors,
     /// The cache; verified indexes are kept in its `indexes/`.
     pub cache: &'a Path,
-    /// Fingerprints of keys that the user accepts for repositories that pin none.
+    /// Fingerprints of keys that the user accepts for repositories that pin none, now or in an
+    /// earlier lock.
     pub accept_keys: &'a [String],
-    /// The lock that is replaced: the keys that were accepted for it stay accepted.
-    pub previous: Option<&'a Lock>,
     /// The time that expiry is judged at.
     pub now: Timestamp,
 }
@@ -53,14 +52,23 @@ pub fn resolve(request: &LockRequest<'_>, sink: Sink<'_>) -> Result<Lock, Resolv
     let began = Instant::now();
     sink(Event::Started {
         step: "verify archives".to_owned(),
-        doing: format!("{} Release files and their signatures", sources.suites.len()),
+        doing: format!(
+            "{} Release files and their signatures",
+            sources.suites.len()
+        ),
     });
     let releases = releases::obtain(request, &transport, &sources)?;
-    finish("verify archives", format!("{} Release files", releases.len()), began, sink);
+    finish(
+        "verify archives",
+        format!("{} Release files", releases.len()),
+        began,
+        sink,
+    );
 
     let mut targets = Vec::new();
     for &architecture in &image.architectures {
-        let indexes = indexes::obtain(request, &transport, &sources, &releases, architecture, sink)?;
+        let indexes =
+            indexes::obtain(request, &transport, &sources, &releases, architecture, sink)?;
         let step = format!("resolve {}", architecture.as_str());
         let began = Instant::now();
         sink(Event::Started {
@@ -69,15 +77,27 @@ pub fn resolve(request: &LockRequest<'_>, sink: Sink<'_>) -> Result<Lock, Resolv
         });
         let packages = solve::solve(request, &sources, &releases, &indexes, architecture, sink)?;
         finish(&step, format!("{} packages", packages.len()), began, sink);
-        targets.push(Target { architecture, packages });
+        targets.push(Target {
+            architecture,
+            packages,
+        });
     }
-    let repositories: Vec<LockedRepository> =
-        sources.suites.iter().zip(&releases).map(|(suite, release)| release.locked(suite)).collect();
+    let repositories: Vec<LockedRepository> = sources
+        .suites
+        .iter()
+        .zip(&releases)
+        .map(|(suite, release)| release.locked(suite))
+        .collect();
     Ok(Lock {
         format: FORMAT,
         image: image.name.clone(),
         inputs: lock_inputs(image),
-        source_date_epoch: releases.iter().map(|r| r.release.date.as_second()).max().unwrap_or(0),
+        asked: Asked::of(image),
+        source_date_epoch: releases
+            .iter()
+            .map(|r| r.release.date.as_second())
+            .max()
+            .unwrap_or(0),
         repositories,
         targets,
     })

@@ -45,7 +45,11 @@ pub(crate) struct Stanza {
 impl PackageIndex {
     /// Adds the index at `path`, which belongs to the suite at place `suite` in the sources.
     pub(crate) fn add(&mut self, path: &Path, suite: usize) -> Result<(), ResolveError> {
-        let read = |source| ResolveError::Io { operation: "read", path: path.to_owned(), source };
+        let read = |source| ResolveError::Io {
+            operation: "read",
+            path: path.to_owned(),
+            source,
+        };
         let file = self.files.len();
         self.files.push((path.to_owned(), suite));
         let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(read)?);
@@ -57,7 +61,13 @@ impl PackageIndex {
             if count == 0 || line.trim_ascii().is_empty() {
                 if let [Some(name), Some(version), Some(architecture)] = fields {
                     let length = offset - start;
-                    let place = Place { file, offset: start, length, version, architecture };
+                    let place = Place {
+                        file,
+                        offset: start,
+                        length,
+                        version,
+                        architecture,
+                    };
                     self.places.entry(name).or_default().push(place);
                 }
                 fields = [None, None, None];
@@ -67,7 +77,10 @@ impl PackageIndex {
                 return Ok(());
             }
             offset += count;
-            for (slot, key) in fields.iter_mut().zip(["Package:", "Version:", "Architecture:"]) {
+            for (slot, key) in fields
+                .iter_mut()
+                .zip(["Package:", "Version:", "Architecture:"])
+            {
                 if let Some(value) = line.strip_prefix(key.as_bytes()) {
                     *slot = Some(String::from_utf8_lossy(value).trim().into());
                 }
@@ -107,7 +120,9 @@ impl PackageIndex {
     }
 
     fn read(&self, name: &str, place: &Place) -> Result<Stanza, ResolveError> {
-        let malformed = || ResolveError::MalformedStanza { package: name.to_owned() };
+        let malformed = || ResolveError::MalformedStanza {
+            package: name.to_owned(),
+        };
         let (path, suite) = self.files.get(place.file).ok_or_else(malformed)?;
         if place.length > STANZA_LIMIT {
             return Err(malformed());
@@ -125,7 +140,9 @@ impl PackageIndex {
             source,
         })?;
         let field = |key: &str| {
-            text.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.trim().to_owned())
+            text.lines()
+                .find_map(|line| line.strip_prefix(key))
+                .map(|value| value.trim().to_owned())
         };
         let (path, sha256) = (field("Filename:"), field("SHA256:"));
         let size = field("Size:").and_then(|size| size.parse().ok());
@@ -133,13 +150,23 @@ impl PackageIndex {
             return Err(malformed());
         };
         let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
-        let inside = path.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+        let inside = path
+            .split('/')
+            .all(|part| !part.is_empty() && part != "." && part != "..");
         let hexadecimal = sha256.len() == 64
-            && sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            && sha256
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if !inside || !hexadecimal {
             return Err(malformed());
         }
-        Ok(Stanza { suite: *suite, text, path, sha256, size })
+        Ok(Stanza {
+            suite: *suite,
+            text,
+            path,
+            sha256,
+            size,
+        })
     }
 }
 
@@ -147,6 +174,9 @@ impl Stanza {
     /// What dpkg's status file says of the package once it is installed.
     pub(crate) fn as_installed(&self) -> String {
         let (first, rest) = self.text.split_once('\n').unwrap_or((&self.text, ""));
-        format!("{first}\nStatus: install ok installed\n{}\n\n", rest.trim_end())
+        format!(
+            "{first}\nStatus: install ok installed\n{}\n\n",
+            rest.trim_end()
+        )
     }
 }

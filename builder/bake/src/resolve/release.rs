@@ -30,7 +30,10 @@ pub(crate) struct Listed {
 
 /// What is wrong with a verified Release file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say what each variant and field means")]
+#[expect(
+    missing_docs,
+    reason = "the messages say what each variant and field means"
+)]
 pub enum ReleaseError {
     #[error("it has no `{field}`")]
     Missing { field: &'static str },
@@ -39,19 +42,24 @@ pub enum ReleaseError {
     #[error("it is from the future: its date is {date}, and it is {now}")]
     FromTheFuture { date: Timestamp, now: Timestamp },
     #[error("it expired {} ago, on {valid_until}", human(*late_secs))]
-    Expired { valid_until: Timestamp, late_secs: i64 },
+    Expired {
+        valid_until: Timestamp,
+        late_secs: i64,
+    },
     #[error("it is for suite `{suite}`, codename `{codename}`")]
     OtherSuite { suite: String, codename: String },
     #[error("it lists no index of component `{component}` for `{architecture}`")]
-    NoIndex { component: String, architecture: String },
+    NoIndex {
+        component: String,
+        architecture: String,
+    },
 }
 
 /// A span of time in its two largest units.
 fn human(secs: i64) -> String {
     let (days, hours, minutes) = (secs / 86_400, secs / 3600 % 24, secs / 60 % 60);
-    let unit = |count: i64, noun: &str| {
-        format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-    };
+    let unit =
+        |count: i64, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     match (days, hours) {
         (0, 0) => unit(minutes.max(1), "minute"),
         (0, _) => format!("{} {}", unit(hours, "hour"), unit(minutes, "minute")),
@@ -74,7 +82,12 @@ impl Release {
         if files.is_empty() {
             return Err(ReleaseError::Missing { field: "SHA256" });
         }
-        let release = Self { fields, date, valid_until, files };
+        let release = Self {
+            fields,
+            date,
+            valid_until,
+            files,
+        };
         release.check_times(now)?;
         release.check_suite(suite)?;
         Ok(release)
@@ -82,7 +95,10 @@ impl Release {
 
     fn check_times(&self, now: Timestamp) -> Result<(), ReleaseError> {
         if self.date.as_second() > now.as_second() + CLOCK_SLACK {
-            return Err(ReleaseError::FromTheFuture { date: self.date, now });
+            return Err(ReleaseError::FromTheFuture {
+                date: self.date,
+                now,
+            });
         }
         match self.valid_until {
             Some(valid_until) if valid_until < now => Err(ReleaseError::Expired {
@@ -111,7 +127,9 @@ impl Release {
     }
 
     fn words(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.field(name).unwrap_or_default().split_ascii_whitespace()
+        self.field(name)
+            .unwrap_or_default()
+            .split_ascii_whitespace()
     }
 
     /// The archive's `Origin`.
@@ -137,7 +155,9 @@ impl Release {
         architecture: &str,
     ) -> Result<Vec<String>, ReleaseError> {
         let apart = self.words("architectures").any(|name| name == "all")
-            && !self.words("no-support-for-architecture-all").any(|name| name == "Packages");
+            && !self
+                .words("no-support-for-architecture-all")
+                .any(|name| name == "Packages");
         let listed = |name: &str| {
             let folder = format!("{component}/binary-{name}");
             let stem = format!("{folder}/Packages");
@@ -177,13 +197,18 @@ fn parse_fields(text: &str) -> Result<Fields, ReleaseError> {
             }
         } else if let Some((name, value)) = line.split_once(':') {
             current = name.to_ascii_lowercase();
-            fields.entry(current.clone()).or_insert_with(|| value.trim().to_owned());
+            fields
+                .entry(current.clone())
+                .or_insert_with(|| value.trim().to_owned());
         } else if line.trim().is_empty() {
             if !fields.is_empty() {
                 break;
             }
         } else {
-            return Err(ReleaseError::Malformed { field: "fields", value: line.to_owned() });
+            return Err(ReleaseError::Malformed {
+                field: "fields",
+                value: line.to_owned(),
+            });
         }
     }
     Ok((fields, files))
@@ -196,7 +221,10 @@ fn parse_listed(line: &str) -> Option<(String, Listed)> {
     if !hexadecimal || words.next().is_some() {
         return None;
     }
-    let listed = Listed { sha256: sha256.to_ascii_lowercase(), size: size.parse().ok()? };
+    let listed = Listed {
+        sha256: sha256.to_ascii_lowercase(),
+        size: size.parse().ok()?,
+    };
     Some((path.to_owned(), listed))
 }
 
@@ -205,10 +233,17 @@ fn parse_date(field: &'static str, value: &str) -> Result<Timestamp, ReleaseErro
     let plain = ["UTC", "GMT", "Z"]
         .iter()
         .find_map(|zone| value.trim().strip_suffix(zone))
-        .map_or_else(|| value.trim().to_owned(), |rest| format!("{} +0000", rest.trim_end()));
-    DateTimeParser::new().relaxed_weekday(true).parse_timestamp(&plain).map_err(|_unhelpful| {
-        ReleaseError::Malformed { field, value: value.to_owned() }
-    })
+        .map_or_else(
+            || value.trim().to_owned(),
+            |rest| format!("{} +0000", rest.trim_end()),
+        );
+    DateTimeParser::new()
+        .relaxed_weekday(true)
+        .parse_timestamp(&plain)
+        .map_err(|_unhelpful| ReleaseError::Malformed {
+            field,
+            value: value.to_owned(),
+        })
 }
 
 #[cfg(test)]
@@ -231,15 +266,27 @@ mod tests {
         assert_eq!(release.date, at("2026-11-21T09:15:44Z"));
         assert_eq!(release.valid_until, Some(at("2026-11-28T09:15:44Z")));
         assert!(release.by_hash());
-        assert_eq!(release.file("main/binary-amd64/Packages"), None, "MD5 is not read");
-        assert_eq!(release.file("main/binary-amd64/Packages.xz").unwrap().size, 7);
-        assert_eq!(release.index_folders("main", "amd64").unwrap(), ["main/binary-amd64"]);
+        assert_eq!(
+            release.file("main/binary-amd64/Packages"),
+            None,
+            "MD5 is not read"
+        );
+        assert_eq!(
+            release.file("main/binary-amd64/Packages.xz").unwrap().size,
+            7
+        );
+        assert_eq!(
+            release.index_folders("main", "amd64").unwrap(),
+            ["main/binary-amd64"]
+        );
     }
 
     #[test]
     fn every_way_in_which_a_release_cannot_be_used_is_named() {
         let check = |text: &str, suite: &str, now: &str| {
-            Release::parse(text, suite, at(now)).unwrap_err().to_string()
+            Release::parse(text, suite, at(now))
+                .unwrap_err()
+                .to_string()
         };
         let now = "2026-11-25T00:00:00Z";
         assert_eq!(
@@ -254,25 +301,42 @@ mod tests {
             check(TEXT, "trixie", "2026-11-20T00:00:00Z"),
             "it is from the future: its date is 2026-11-21T09:15:44Z, and it is 2026-11-20T00:00:00Z"
         );
-        assert_eq!(check(&TEXT.replace("Date: Sat", "Date: x"), "trixie", now),
-            "its `Date` is malformed: `x, 21 Nov 2026 09:15:44 UTC`");
-        assert_eq!(check(&TEXT.replace("SHA256:", "SHA1:"), "trixie", now), "it has no `SHA256`");
         assert_eq!(
-            check(&TEXT.replace("Suite: stable\nCodename: trixie\n", ""), "trixie", now),
+            check(&TEXT.replace("Date: Sat", "Date: x"), "trixie", now),
+            "its `Date` is malformed: `x, 21 Nov 2026 09:15:44 UTC`"
+        );
+        assert_eq!(
+            check(&TEXT.replace("SHA256:", "SHA1:"), "trixie", now),
+            "it has no `SHA256`"
+        );
+        assert_eq!(
+            check(
+                &TEXT.replace("Suite: stable\nCodename: trixie\n", ""),
+                "trixie",
+                now
+            ),
             "it has no `Suite`"
         );
-        assert_eq!(check(&TEXT.replace("Date: ", "Day: "), "trixie", now), "it has no `Date`");
+        assert_eq!(
+            check(&TEXT.replace("Date: ", "Day: "), "trixie", now),
+            "it has no `Date`"
+        );
     }
 
     #[test]
     fn an_archive_may_keep_architecture_all_apart() {
         let now = at("2026-11-25T00:00:00Z");
         let folders = |text: &str, architecture: &str| {
-            Release::parse(text, "trixie", now).unwrap().index_folders("main", architecture)
+            Release::parse(text, "trixie", now)
+                .unwrap()
+                .index_folders("main", architecture)
         };
         let apart = TEXT.replace("No-Support-for-Architecture-all: Packages\n", "")
             + " e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 7 main/binary-all/Packages\n";
-        assert_eq!(folders(&apart, "amd64").unwrap(), ["main/binary-amd64", "main/binary-all"]);
+        assert_eq!(
+            folders(&apart, "amd64").unwrap(),
+            ["main/binary-amd64", "main/binary-all"]
+        );
         assert_eq!(folders(&apart, "riscv64").unwrap(), ["main/binary-all"]);
         assert_eq!(
             folders(&apart, "arm64").unwrap_err().to_string(),

@@ -43,10 +43,11 @@ impl BelievedRelease {
     }
 }
 
-/// The keys that may sign a repository, and whether they go into the lock.
+/// The keys that may sign a repository, and whether the one that signed goes into the lock because
+/// no recipe has it.
 struct Trust {
     keyring: Keyring,
-    from_lock_or_url: bool,
+    into_lock: bool,
 }
 
 /// Gets and verifies the Release file of every suite, all at once.
@@ -63,7 +64,11 @@ pub(crate) fn obtain(
             .collect();
         workers
             .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
             .collect()
     })
 }
@@ -84,13 +89,25 @@ fn believe(
                 source: source_error,
             }
         })?;
-    let accepted_key = if trust.from_lock_or_url {
-        let key = trust.keyring.keys.iter().find(|key| fingerprint_of(*key) == verified.signed_by);
-        key.and_then(|key| key.to_armored_string(pgp::composed::ArmorOptions::default()).ok())
+    let accepted_key = if trust.into_lock {
+        let key = trust
+            .keyring
+            .keys
+            .iter()
+            .find(|key| fingerprint_of(*key) == verified.signed_by);
+        key.and_then(|key| {
+            key.to_armored_string(pgp::composed::ArmorOptions::default())
+                .ok()
+        })
     } else {
         None
     };
-    Ok(BelievedRelease { release, text: verified.text, signed_by: verified.signed_by, accepted_key })
+    Ok(BelievedRelease {
+        release,
+        text: verified.text,
+        signed_by: verified.signed_by,
+        accepted_key,
+    })
 }
 
 /// `InRelease`, or else `Release` with `Release.gpg`.
@@ -127,7 +144,7 @@ fn download(
     })
 }
 
-/// Which keys may sign: pinned ones, or one that the user accepted now or for the previous lock.
+/// Which keys may sign: pinned ones, or ones that the user accepted.
 fn trust(
     request: &LockRequest<'_>,
     transport: &Transport,
@@ -147,7 +164,10 @@ fn trust(
             found: Keyring::parse(&material).found(),
         });
     }
-    Ok(Trust { keyring, from_lock_or_url: repository.key.vendored.is_none() })
+    Ok(Trust {
+        keyring,
+        into_lock: repository.key.vendored.is_none(),
+    })
 }
 
 fn trust_accepted(
@@ -155,17 +175,6 @@ fn trust_accepted(
     transport: &Transport,
     repository: &Repository,
 ) -> Result<Trust, ResolveError> {
-    let accepted_before = request.previous.and_then(|lock| {
-        lock.repositories.iter().find(|locked| locked.archive == repository.archive)
-    });
-    if let Some(locked) = accepted_before
-        && let Some(armored) = &locked.accepted_key
-    {
-        let keyring = Keyring::parse(armored.as_bytes()).pinned(&[locked.signed_by.clone()]);
-        if !keyring.keys.is_empty() {
-            return Ok(Trust { keyring, from_lock_or_url: true });
-        }
-    }
     let (material, from) = key_material(transport, repository)?;
     let keyring = Keyring::parse(&material).pinned(request.accept_keys);
     if keyring.keys.is_empty() {
@@ -173,10 +182,17 @@ fn trust_accepted(
             archive: repository.archive.clone(),
             from,
             found: Keyring::parse(&material).found(),
-            accepted: request.accept_keys.iter().map(|key| normalize(key)).collect(),
+            accepted: request
+                .accept_keys
+                .iter()
+                .map(|key| normalize(key))
+                .collect(),
         });
     }
-    Ok(Trust { keyring, from_lock_or_url: true })
+    Ok(Trust {
+        keyring,
+        into_lock: true,
+    })
 }
 
 /// The bytes of a repository's keys and where they are from.
@@ -188,11 +204,15 @@ fn key_material(
         return Ok((vendored.bytes.clone(), vendored.origin.clone()));
     }
     let Some(url) = &repository.key.url else {
-        return Err(ResolveError::NoKey { archive: repository.archive.clone() });
+        return Err(ResolveError::NoKey {
+            archive: repository.archive.clone(),
+        });
     };
-    let bytes = transport.get(url, LIMIT).map_err(|source| ResolveError::KeyDownload {
-        archive: repository.archive.clone(),
-        source,
-    })?;
+    let bytes = transport
+        .get(url, LIMIT)
+        .map_err(|source| ResolveError::KeyDownload {
+            archive: repository.archive.clone(),
+            source,
+        })?;
     Ok((bytes, url.clone()))
 }

@@ -24,7 +24,10 @@ pub(crate) struct Verified {
 
 /// Why a file is not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say what each variant and field means")]
+#[expect(
+    missing_docs,
+    reason = "the messages say what each variant and field means"
+)]
 pub enum SignatureError {
     #[error("it is not signed")]
     Unsigned,
@@ -52,7 +55,11 @@ fn list(issuers: &[String]) -> String {
     if issuers.is_empty() {
         return "a key that it does not name".to_owned();
     }
-    issuers.iter().map(|issuer| format!("`{issuer}`")).collect::<Vec<_>>().join(", ")
+    issuers
+        .iter()
+        .map(|issuer| format!("`{issuer}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Verifies an `InRelease`.
@@ -66,11 +73,14 @@ pub(crate) fn verify_inline(
     if !text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
         return Err(SignatureError::Unsigned);
     }
-    let (message, _) = CleartextSignedMessage::from_string(text)
-        .map_err(|error| malformed(error.to_string()))?;
+    let (message, _) =
+        CleartextSignedMessage::from_string(text).map_err(|error| malformed(error.to_string()))?;
     let signed = message.signed_text();
     let signed_by = judge(message.signatures().iter(), signed.as_bytes(), keyring, now)?;
-    Ok(Verified { text: signed.replace("\r\n", "\n"), signed_by })
+    Ok(Verified {
+        text: signed.replace("\r\n", "\n"),
+        signed_by,
+    })
 }
 
 /// Verifies a `Release` with its `Release.gpg`.
@@ -95,7 +105,10 @@ pub(crate) fn verify_detached(
     }
     .map_err(|error| malformed(error.to_string()))?;
     let signed_by = judge(parsed.iter().map(|s| &s.signature), bytes, keyring, now)?;
-    Ok(Verified { text: text.to_owned(), signed_by })
+    Ok(Verified {
+        text: text.to_owned(),
+        signed_by,
+    })
 }
 
 /// The primary key of the first good signature. When there is none, what is wrong with a pinned
@@ -109,7 +122,11 @@ fn judge<'a>(
     let (mut strangers, mut problem, mut any) = (Vec::new(), None, false);
     for signature in signatures {
         any = true;
-        match keyring.keys.iter().find_map(|key| Signer::of(signature, key)) {
+        match keyring
+            .keys
+            .iter()
+            .find_map(|key| Signer::of(signature, key))
+        {
             None => strangers.extend(issuers_of(signature)),
             Some(signer) => match signer.check(signature, data, now) {
                 Ok(()) => return Ok(fingerprint_of(signer.key())),
@@ -129,9 +146,16 @@ fn judge<'a>(
 fn issuers_of(signature: &Signature) -> Vec<String> {
     let fingerprints = signature.issuer_fingerprint();
     if fingerprints.is_empty() {
-        signature.issuer_key_id().iter().map(|id| hex::encode_upper(id.as_ref())).collect()
+        signature
+            .issuer_key_id()
+            .iter()
+            .map(|id| hex::encode_upper(id.as_ref()))
+            .collect()
     } else {
-        fingerprints.iter().map(|fp| hex::encode_upper(fp.as_bytes())).collect()
+        fingerprints
+            .iter()
+            .map(|fp| hex::encode_upper(fp.as_bytes()))
+            .collect()
     }
 }
 
@@ -148,12 +172,17 @@ impl<'a> Signer<'a> {
         let made_by = |part: &dyn KeyDetails| {
             let fingerprint = hex::encode_upper(part.fingerprint().as_bytes());
             let id = hex::encode_upper(part.legacy_key_id().as_ref());
-            issuers.iter().any(|issuer| *issuer == fingerprint || *issuer == id)
+            issuers
+                .iter()
+                .any(|issuer| *issuer == fingerprint || *issuer == id)
         };
         if made_by(&key.primary_key) {
             return Some(Self::Primary(key));
         }
-        let place = key.public_subkeys.iter().position(|subkey| made_by(&subkey.key))?;
+        let place = key
+            .public_subkeys
+            .iter()
+            .position(|subkey| made_by(&subkey.key))?;
         Some(Self::Subkey(key, place))
     }
 
@@ -163,7 +192,12 @@ impl<'a> Signer<'a> {
         }
     }
 
-    fn check(self, signature: &Signature, data: &[u8], now: Timestamp) -> Result<(), SignatureError> {
+    fn check(
+        self,
+        signature: &Signature,
+        data: &[u8],
+        now: Timestamp,
+    ) -> Result<(), SignatureError> {
         match self {
             Self::Primary(key) => {
                 let signed = check_data(signature, &key.primary_key, data, now)?;
@@ -189,11 +223,19 @@ fn check_data(
     now: Timestamp,
 ) -> Result<i64, SignatureError> {
     let name = fingerprint_of(key);
-    if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
-        return Err(SignatureError::Unusable { key: name, why: "its signature is not one of data" });
+    if !matches!(
+        signature.typ(),
+        Some(SignatureType::Binary | SignatureType::Text)
+    ) {
+        return Err(SignatureError::Unusable {
+            key: name,
+            why: "its signature is not one of data",
+        });
     }
     if !is_strong(signature.hash_alg()) {
-        let hash = signature.hash_alg().map_or_else(String::new, |hash| hash.to_string());
+        let hash = signature
+            .hash_alg()
+            .map_or_else(String::new, |hash| hash.to_string());
         return Err(SignatureError::WeakHash { key: name, hash });
     }
     if has_unknown_critical(signature) {
@@ -206,13 +248,21 @@ fn check_data(
         return Err(SignatureError::Bad { key: name });
     }
     let Some(created) = signature.created().map(|time| i64::from(time.as_secs())) else {
-        return Err(SignatureError::Unusable { key: name, why: "its signature has no date" });
+        return Err(SignatureError::Unusable {
+            key: name,
+            why: "its signature has no date",
+        });
     };
     let at = |second| Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
     if created > now.as_second() + CLOCK_SLACK {
-        return Err(SignatureError::FromTheFuture { key: name, at: at(created) });
+        return Err(SignatureError::FromTheFuture {
+            key: name,
+            at: at(created),
+        });
     }
-    let lifetime = signature.signature_expiration_time().map_or(0, |time| time.as_secs());
+    let lifetime = signature
+        .signature_expiration_time()
+        .map_or(0, |time| time.as_secs());
     if lifetime != 0 && now.as_second() >= created + i64::from(lifetime) {
         return Err(SignatureError::SignatureExpired {
             key: name,

@@ -27,7 +27,12 @@ pub(crate) fn solve(
 ) -> Result<Vec<LockedPackage>, ResolveError> {
     let recipes = &request.image.recipes;
     let (apt, packages) = AptRoot::create(request, sources, releases, indexes, architecture)?;
-    let mut solver = Solver { apt, packages, sources, chosen: BTreeMap::new() };
+    let mut solver = Solver {
+        apt,
+        packages,
+        sources,
+        chosen: BTreeMap::new(),
+    };
     for (place, recipe) in recipes.iter().enumerate() {
         sink(Event::Progress {
             step: format!("resolve {}", architecture.as_str()),
@@ -40,7 +45,9 @@ pub(crate) fn solve(
         if place == 0 {
             solver.install(place, recipe, &[ESSENTIAL.to_owned()])?;
             if solver.chosen.is_empty() {
-                return Err(ResolveError::NothingEssential { recipe: recipe.name.clone() });
+                return Err(ResolveError::NothingEssential {
+                    recipe: recipe.name.clone(),
+                });
             }
         }
         if !recipe.packages.is_empty() {
@@ -68,10 +75,20 @@ impl Solver<'_> {
         for action in self.apt.simulate(&recipe.name, wanted)? {
             match action {
                 Action::Remove { name } => return Err(self.conflict(recipe, name, None)),
-                Action::Install { name, version, replaces: Some(_), .. } => {
+                Action::Install {
+                    name,
+                    version,
+                    replaces: Some(_),
+                    ..
+                } => {
                     return Err(self.conflict(recipe, name, Some(version)));
                 }
-                Action::Install { name, version, architecture, replaces: None } => {
+                Action::Install {
+                    name,
+                    version,
+                    architecture,
+                    replaces: None,
+                } => {
                     self.choose(place, recipe, name, version, architecture)?;
                 }
             }
@@ -89,9 +106,11 @@ impl Solver<'_> {
     ) -> Result<(), ResolveError> {
         let stanza = self.packages.find(&name, &version, &architecture)?;
         self.apt.add_installed(&stanza);
-        let archive = self.sources.suites.get(stanza.suite).map_or_else(String::new, |source| {
-            source.repository.archive.clone()
-        });
+        let archive = self
+            .sources
+            .suites
+            .get(stanza.suite)
+            .map_or_else(String::new, |source| source.repository.archive.clone());
         let package = LockedPackage {
             name: name.clone(),
             version,
@@ -114,8 +133,17 @@ impl Solver<'_> {
             .map_or_else(String::new, |(_, chosen)| chosen.recipe.clone());
         let recipe = recipe.name.clone();
         match version {
-            None => ResolveError::Removes { recipe, package, owner },
-            Some(version) => ResolveError::Changes { recipe, package, owner, version },
+            None => ResolveError::Removes {
+                recipe,
+                package,
+                owner,
+            },
+            Some(version) => ResolveError::Changes {
+                recipe,
+                package,
+                owner,
+                version,
+            },
         }
     }
 

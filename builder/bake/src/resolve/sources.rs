@@ -31,14 +31,21 @@ impl Sources<'_> {
     /// Where apt believes a suite's archive to be; never opened, for every index is given to it.
     pub(crate) fn apt_uri(&self, source: &SuiteSource<'_>) -> String {
         let archive = source.repository.archive.as_str();
-        let place = self.archives.iter().position(|name| *name == archive).unwrap_or(0);
+        let place = self
+            .archives
+            .iter()
+            .position(|name| *name == archive)
+            .unwrap_or(0);
         format!("file:/archive-{place}")
     }
 }
 
 /// Gathers the suites of an image.
 pub(crate) fn collect(image: &Image) -> Result<Sources<'_>, ResolveError> {
-    let mut sources = Sources { suites: Vec::new(), archives: Vec::new() };
+    let mut sources = Sources {
+        suites: Vec::new(),
+        archives: Vec::new(),
+    };
     let mut known: BTreeMap<&str, &Repository> = BTreeMap::new();
     for (place, recipe) in image.recipes.iter().enumerate() {
         for repository in &recipe.repositories {
@@ -59,7 +66,9 @@ pub(crate) fn collect(image: &Image) -> Result<Sources<'_>, ResolveError> {
         }
     }
     if sources.suites.is_empty() {
-        return Err(ResolveError::NoRepository { image: image.name.clone() });
+        return Err(ResolveError::NoRepository {
+            image: image.name.clone(),
+        });
     }
     Ok(sources)
 }
@@ -72,8 +81,12 @@ fn add_suite<'a>(
 ) -> Result<(), ResolveError> {
     let plain = |text: &str| {
         !text.is_empty()
-            && text.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+            && text
+                .split('/')
+                .all(|part| !part.is_empty() && part != "." && part != "..")
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
     };
     // This also refuses flat repositories, whose suite ends in a slash.
     for name in std::iter::once(suite).chain(repository.components.iter().map(String::as_str)) {
@@ -88,7 +101,11 @@ fn add_suite<'a>(
         .iter()
         .position(|s| s.suite == suite && s.repository.archive == repository.archive)
         .unwrap_or_else(|| {
-            suites.push(SuiteSource { repository, suite, components: Vec::new() });
+            suites.push(SuiteSource {
+                repository,
+                suite,
+                components: Vec::new(),
+            });
             suites.len() - 1
         });
     if let Some(source) = suites.get_mut(known) {
