@@ -1,6 +1,6 @@
 //! Owns the command line: one file per subcommand. clap's types stay below this folder.
 
-
+mod bake;
 mod check;
 mod lock;
 mod source_options;
@@ -33,7 +33,7 @@ enum Verb {
     /// Resolve an image to exact packages
     Lock(lock::LockArguments),
     /// Make an image
-
+    Bake(bake::BakeArguments),
 }
 
 /// What every subcommand gets.
@@ -69,7 +69,7 @@ pub fn run() -> Result<(), Failure> {
     match arguments.verb {
         Verb::Check(arguments) => check::run(&context, &arguments),
         Verb::Lock(arguments) => lock::run(&context, &arguments),
-
+        Verb::Bake(arguments) => bake::run(&context, &arguments),
     }
 }
 
