@@ -11,7 +11,20 @@ fn main() {
     let mut debs = Vec::new();
     for line in std::fs::read_to_string(list).unwrap().lines() {
         let f: Vec<&str> = line.split('\t').collect();
-        debs.push(Deb { path: f[5].into(), locked: LockedPackage { name: f[0].into(), version: f[1].into(), architecture: f[2].into(), sha256: f[3].into(), size: f[4].parse().unwrap(), archive: "debian".into(), path: "x".into(), recipe: f[6].into(), requested: f[7] == "1" } });
+        debs.push(Deb {
+            path: f[5].into(),
+            locked: LockedPackage {
+                name: f[0].into(),
+                version: f[1].into(),
+                architecture: f[2].into(),
+                sha256: f[3].into(),
+                size: f[4].parse().unwrap(),
+                archive: "debian".into(),
+                path: "x".into(),
+                recipe: f[6].into(),
+                requested: f[7] == "1",
+            },
+        });
     }
     let files = work.join("files");
     std::fs::create_dir_all(&files).unwrap();
@@ -19,5 +32,8 @@ fn main() {
     let t = Instant::now();
     let e = extract(&debs, &files, &mut ns, 2.try_into().unwrap(), &|_| {});
     println!("extract {:?}", t.elapsed());
-    match e { Err(e) => println!("{e} {e:?}"), Ok(e) => println!("{}", e.packages().count()) }
+    match e {
+        Err(e) => println!("{e} {e:?}"),
+        Ok(e) => println!("{}", e.packages().count()),
+    }
 }
