@@ -120,7 +120,10 @@ fn push_stand_in_warning(text: &mut String, manifest: &Manifest) {
 fn recipe_row(recipe: &RecipeEntry) -> Vec<String> {
     vec![
         recipe.name.clone(),
-        format!("{} packages", recipe.packages.len()),
+        match recipe.packages.len() {
+            1 => "1 package".to_owned(),
+            count => format!("{count} packages"),
+        },
         size(recipe.installed),
         recipe.description.clone(),
     ]
@@ -287,8 +290,13 @@ fn push_recipe_change(text: &mut String, recipe: &RecipeChange) {
         (true, false) => "removed",
         (true, true) => "changed",
     };
-    let resize = change(recipe.installed.before, recipe.installed.after);
-    push_line(text, &format!("  {} {what}, {resize}", recipe.name));
+    let (before, after) = (recipe.installed.before, recipe.installed.after);
+    let mut line = format!("  {} {what}", recipe.name);
+    if before != after {
+        line.push_str(", ");
+        line.push_str(&change(before, after));
+    }
+    push_line(text, &line);
     for (sign, units) in [('+', &recipe.units_added), ('-', &recipe.units_removed)] {
         for unit in units {
             push_line(text, &format!("    {sign} {unit}"));

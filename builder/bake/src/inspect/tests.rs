@@ -15,7 +15,45 @@ fn an_inspection_names_everything_in_the_image() {
         partitions: vec![],
         verified: vec!["disk.raw".to_owned()],
     };
-    insta::assert_snapshot!(render_inspection(&inspection), @"");
+    insta::assert_snapshot!(render_inspection(&inspection), @r"
+    image        small
+    system       Debian trixie, x86_64
+    fingerprint  0505050505050505050505050505050505050505050505050505050505050505
+    kernel       none
+    vmimage      0.1.0
+
+    STAND-IN packages, not the vendor's: webmin
+
+    files
+      disk.raw  1.0 GiB  0303030303030303030303030303030303030303030303030303030303030303
+
+    recipes
+      base    2 packages  100.0 KiB  The base.
+      webmin   1 package   20.0 KiB  The webmin.
+
+    recipe base
+      libstdc++6  14.2.0-19   amd64        0 B
+      passwd      1:4.17.4-2  amd64  100.0 KiB
+      units enabled: ssh.service
+      units masked: apt-daily.timer
+
+    recipe webmin
+      webmin  2.520+standin  all  20.0 KiB  STAND-IN
+      units enabled: webmin.service
+      units masked: apt-daily.timer
+
+    repositories
+      debian  trixie  signed by B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8
+      webmin  trixie  signed by B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8  STAND-IN
+
+    seal
+      remove /etc/ssh/ssh_host_*: two machines would share an identity (base, 1 changed)
+        /etc/ssh/ssh_host_rsa_key
+
+    3 files outside packages
+
+    verified: disk.raw
+    ");
 }
 
 #[test]
@@ -41,7 +79,24 @@ fn a_difference_lists_packages_files_units_and_sizes() {
         link: None,
         package: None,
     });
-    insta::assert_snapshot!(render_difference(&diff(&before, &after)), @"");
+    insta::assert_snapshot!(render_difference(&diff(&before, &after)), @r"
+    packages added
+      webmin-virtual-server  2.520+standin  20.0 KiB  recipe webmin  STAND-IN
+    packages removed
+      libstdc++6  14.2.0-19  0 B  recipe base
+    packages changed
+      passwd  1:4.17.4-2 -> 1:4.18-1  +10.0 KiB  recipe base
+    files changed outside packages
+      /etc/added       removed
+      /etc/login.defs  mode changed  of package passwd
+      /etc/new         added
+    recipes
+      base changed, +10.0 KiB
+      webmin changed
+        - enabled webmin.service
+    sizes
+      disk.raw  1.0 GiB -> 1.0 GiB  +3.0 MiB
+    ");
     let same = render_difference(&diff(&before, &before));
     assert_eq!(same, "the images are the same\n");
 }

@@ -79,7 +79,7 @@ fn sample_lock() -> Lock {
         format: 1,
         image: "small".to_owned(),
         inputs: hex::encode([2; 32]),
-        asked: Asked::default(),
+        asked: Asked::of(&sample_image()),
         source_date_epoch: 1_795_000_000,
         repositories: vec![repository("debian", false), repository("webmin", true)],
         targets: vec![Target {
