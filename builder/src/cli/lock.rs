@@ -12,6 +12,7 @@ use vmimage_plan::lock::{Lock, check_stale};
 
 use super::Context;
 use super::source_options::SourceOptions;
+use crate::diagnose::Colour;
 use crate::failure::Failure;
 use crate::printer::Progress;
 use crate::{clock, diagnose, printer, project, stand_in};
@@ -114,7 +115,7 @@ impl Prepared {
         };
         match Lock::parse(&self.lock_name, &text) {
             Ok(lock) => Ok(Some((text, lock))),
-            Err(problem) => Err(Failure::drawn(diagnose::draw_text(&text, &problem))),
+            Err(problem) => Err(Failure::drawn(diagnose::draw_text(&text, &problem, Colour::Never))),
         }
     }
 
