@@ -8,17 +8,24 @@
 //! system partition: images are replaced, not upgraded.
 
 mod boot;
+mod digest;
 mod error;
 mod esp;
 mod ext4;
+mod extents;
 mod ids;
 mod inodes;
 mod layout;
+mod qcow2;
+mod rootfs;
 mod size;
 
+pub use digest::{FileDigest, digest_file, digest_files};
 pub use error::DiskError;
 pub use ids::Guid;
 pub use layout::{MIB, Partition, read_partition_table};
+pub use qcow2::make_qcow2;
+pub use rootfs::make_rootfs;
 pub use size::{TreeSize, measure_tree};
 
 use std::fs::{File, OpenOptions};
