@@ -42,7 +42,9 @@ fn draw_in(source: Option<&str>, problem: &Diagnostic, colour: Colour) -> String
                 .span(within(source, span.start..span.end))
                 .label(problem.label.as_deref());
             title.element(
-                Snippet::source(source).path(problem.file.as_str()).annotation(mark),
+                Snippet::source(source)
+                    .path(problem.file.as_str())
+                    .annotation(mark),
             )
         }
         None => title.element(Origin::path(problem.file.as_str())),
@@ -99,7 +101,13 @@ mod tests {
     fn problems_are_drawn_in_order_and_counted() {
         let mut sources = Sources::default();
         let bytes = TEXT.as_bytes().to_vec();
-        sources.insert(FILE, SourceFile { bytes, executable: false });
+        sources.insert(
+            FILE,
+            SourceFile {
+                bytes,
+                executable: false,
+            },
+        );
         let problems = [
             Diagnostic::new(FILE, None, "missing field `name`"),
             problem("root-volume-gb", "unknown field `root-volume-gb`"),
@@ -139,7 +147,10 @@ mod tests {
         for span in [3..4, 0..500, 400..500, 10..10] {
             let problem = Diagnostic::new(FILE, Some(span), "changed meanwhile");
             let drawn = draw_text(changed, &problem, Colour::Never);
-            assert!(drawn.starts_with("error: changed meanwhile\n --> images/web.toml:"), "{drawn}");
+            assert!(
+                drawn.starts_with("error: changed meanwhile\n --> images/web.toml:"),
+                "{drawn}"
+            );
         }
     }
 }
