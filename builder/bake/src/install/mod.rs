@@ -4,14 +4,24 @@
 //! [`extract`] needs nothing but the .debs and may run while the layer below is still being
 //! configured.
 
+mod configure;
 mod contest;
+mod deferred;
+mod dpkg;
 mod error;
 mod extract;
+mod marks;
 mod namespace;
+mod order;
+mod reconcile;
+mod records;
+mod triggers;
 mod unpack;
 
+pub use configure::{Configured, configure};
 pub use error::InstallError;
 pub use extract::{Extracted, Unpacked, extract};
+pub use reconcile::reconcile;
 pub use namespace::Namespace;
 
 /// How far the work is.
