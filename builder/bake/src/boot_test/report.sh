@@ -58,6 +58,10 @@ put partition-end-bytes $((($(cat "$part/start") + $(cat "$part/size")) * 512))
 put partition-bytes $(($(cat "$part/size") * 512))
 put filesystem-bytes $(($(stat --file-system --format='%b * %S' /)))
 put dpkg-audit-lines "$(dpkg --audit | wc -l)"
+# Packages stand on lines of their own, after a space.
+for package in $(dpkg --audit | sed -n 's/^ \([^ ]*\).*/\1/p'); do
+    put dpkg-audit "$package"
+done
 put end "$count"
 
 port=/dev/ttyS0
