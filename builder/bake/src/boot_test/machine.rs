@@ -281,6 +281,42 @@ mod tests {
             .join(std::ffi::OsStr::new("\n"))
             .into_string()
             .unwrap();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        -no-user-config
+        -nodefaults
+        -display
+        none
+        -machine
+        q35
+        -no-reboot
+        -accel
+        tcg,thread=multi
+        -cpu
+        max
+        -m
+        2048
+        -smp
+        2
+        -serial
+        stdio
+        -device
+        virtio-rng-pci
+        -device
+        nvme,drive=disk,serial=vol0123456789abcdef0
+        -device
+        virtio-net-pci,netdev=net
+        -smbios
+        type=1,manufacturer=Amazon EC2,product=m7i.large,uuid=ec2e0000-0000-4000-8000-000000000001
+        -drive
+        if=pflash,unit=0,format=raw,readonly=on,file=/f/CODE.fd
+        -drive
+        if=pflash,unit=1,format=raw,file=/s/VARS.fd
+        -drive
+        if=none,id=disk,format=qcow2,cache=unsafe,file=/s/a,,b.qcow2
+        -qmp
+        unix:/s/control,server=on,wait=off
+        -netdev
+        user,id=net,restrict=on,net=169.254.0.0/16,host=169.254.0.2,dhcpstart=169.254.0.15,guestfwd=tcp:169.254.169.254:80-cmd:'/x/vmimage' 'relay'
+        ");
     }
 }

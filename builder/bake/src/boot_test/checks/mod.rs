@@ -39,13 +39,7 @@ pub(crate) fn judge(first: &Boot, second: Option<&Boot>, grown_bytes: u64) -> Ve
         new_machine_id(first),
         new_host_keys(first),
         root_grown(first, grown_bytes),
-        observed(
-            "dpkg finds every package whole",
-            first
-                .fact("dpkg-audit-lines")
-                .map(|lines| (lines == "0", format!("{lines} lines from dpkg --audit"))),
-            None,
-        ),
+        packages_whole(first),
         powered_off("it powers off", Some(first)),
         same(
             first,
@@ -103,9 +97,20 @@ fn multi_user(boot: &Boot) -> Check {
         .stages
         .multi_user
         .map(|_| (true, "seen on the console".to_owned()));
+    let finished = boot
+        .fact("finish-micros")
+        .and_then(|micros| micros.parse::<u64>().ok());
+    let when = finished.map_or_else(String::new, |micros| {
+        let millis = micros / 1_000;
+        format!(
+            ", {}.{} s after the kernel",
+            millis / 1_000,
+            millis % 1_000 / 100
+        )
+    });
     let reported = boot
         .fact("multi-user")
-        .map(|state| (state == "active", format!("reported as {state}")));
+        .map(|state| (state == "active", format!("reported as {state}{when}")));
     observed(
         "multi-user.target is reached",
         reported.or(on_console),
@@ -194,6 +199,20 @@ fn root_grown(boot: &Boot, grown_bytes: u64) -> Check {
         (partition_grown && filesystem_grown, detail)
     });
     observed("the root file system grows to the disk", evidence, None)
+}
+
+fn packages_whole(boot: &Boot) -> Check {
+    let evidence = boot.fact("dpkg-audit-lines").map(|lines| match lines {
+        "0" => (true, String::new()),
+        _ => (
+            false,
+            format!(
+                "dpkg --audit names {}",
+                boot.facts_of("dpkg-audit").join(", ")
+            ),
+        ),
+    });
+    observed("dpkg finds every package whole", evidence, None)
 }
 
 fn powered_off(name: &'static str, boot: Option<&Boot>) -> Check {
