@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::definition::{Architecture, Image, Recipe, Suite};
-use crate::lock::{LockedPackage, Target};
+use crate::definition::{Architecture, Content, Image, Recipe, Suite};
+use crate::lock::{Lock, LockedPackage, Target};
 
 /// Raised whenever the code that builds layers changes what comes out for the same inputs.
 pub const ENGINE: u32 = 1;
@@ -52,6 +52,22 @@ impl LayerKey {
     /// Enough of the key to name a directory: 128 bits.
     pub fn short(&self) -> &str {
         self.0.get(..32).unwrap_or(&self.0)
+    }
+}
+
+/// Gives repositories whose key was accepted when the lock was made that key, so that the image can
+/// verify them later on as this program did.
+pub fn with_accepted_keys(image: &mut Image, lock: &Lock) {
+    for repository in image.recipes.iter_mut().flat_map(|recipe| &mut recipe.repositories) {
+        let accepted = lock.repositories.iter().find_map(|locked| {
+            let key = locked.accepted_key.as_ref()?;
+            (locked.archive == repository.archive).then_some((locked, key))
+        });
+        if let Some((locked, key)) = accepted {
+            let origin = format!("accepted for {}", locked.archive);
+            repository.key.vendored = Some(Content::new(origin, key.clone().into_bytes()));
+            repository.key.fingerprints = vec![locked.signed_by.clone()];
+        }
     }
 }
 

@@ -115,5 +115,5 @@ fn read(tree: &Tree, path: &Path) -> Result<Option<Vec<u8>>, SealError> {
 }
 
 fn contains(bytes: &[u8], text: &[u8]) -> bool {
-    !text.is_empty() && bytes.windows(text.len()).any(|window| window == text)
+    !text.is_empty() && memchr::memmem::find(bytes, text).is_some()
 }
