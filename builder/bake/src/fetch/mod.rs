@@ -175,3 +175,6 @@ fn package_error(
         source: Box::new(source),
     }
 }
+
+#[cfg(test)]
+mod tests;
