@@ -2,6 +2,8 @@
 //! packages being unpacked while the one below is still being configured.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,7 +18,7 @@ use vmimage_plan::lock::Target;
 use super::{BakeError, BakeRequest, Send, millis};
 use crate::deb::Deb;
 use crate::fetch::deb_path;
-use crate::install::{Extracted, Namespace, configure, extract};
+use crate::install::{Extracted, Namespace, Progress, configure, extract, reconcile};
 use crate::layers::{
     LayerStore, StoredLayer, UnfinishedLayer, apply_files_before_packages, apply_recipe, freeze,
 };
@@ -24,7 +26,7 @@ use crate::sandbox::Sandbox;
 use crate::sandbox::overlay::{Overlay, Upper};
 
 /// What the packages of a layer and of those below it ship; kept with each layer for the one above.
-const NAMESPACE: &str = "namespace.json";
+const NAMESPACE: &str = "namespace";
 
 /// The first layer is unpacked on both cores, for nothing can be configured before it is there; the
 /// others on one, beside the configuration of the layer below.
@@ -110,7 +112,8 @@ fn unpack_ahead(
     for (index, item) in work.iter().enumerate() {
         let threads = if index == 0 { FIRST_THREADS } else { OTHER_THREADS };
         let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
-        let result = extract(&item.debs, &item.layer.files(), &mut namespace, threads)
+        let observer = |_: Progress<'_>| ();
+        let result = extract(&item.debs, &item.layer.files(), &mut namespace, threads, &observer)
             .map_err(|source| BakeError::Install { recipe: item.recipe.name.clone(), source })
             .and_then(|extracted| {
                 write_namespace(&item.layer.side(NAMESPACE), &namespace)?;
@@ -166,6 +169,8 @@ fn build_layer(
     let mut lower = vec![files.clone()];
     lower.extend(trees(below));
     let lower: Vec<&Path> = lower.iter().map(PathBuf::as_path).collect();
+    let install = |source| BakeError::Install { recipe: recipe.name.clone(), source };
+    reconcile(extracted, lower.get(1..).unwrap_or_default()).map_err(install)?;
     let changes = item.layer.changes();
     let upper = Upper { changes: &changes, work: item.layer.work() };
     let overlay = Overlay::mount(&lower, Some(upper), &target, request.attributes)
@@ -173,8 +178,10 @@ fn build_layer(
     let apply = |source| BakeError::Apply { recipe: recipe.name.clone(), source };
     let sandbox = Sandbox::new(overlay.path(), epoch).map_err(BakeError::sandbox(&what))?;
     apply_files_before_packages(overlay.path(), recipe).map_err(apply)?;
-    configure(extracted, overlay.path(), &sandbox, &recipe.debconf, send)
-        .map_err(|source| BakeError::Install { recipe: recipe.name.clone(), source })?;
+    let configured = configure(extracted, &sandbox, &recipe.debconf, &mut |progress| {
+        send(progress_event(&what, progress));
+    });
+    configured.map_err(install)?;
     apply_recipe(overlay.path(), recipe, &sandbox, send).map_err(apply)?;
     drop(sandbox);
     drop(overlay);
@@ -201,14 +208,27 @@ fn outcome(layer: &PlannedLayer) -> String {
 fn read_namespace(top: Option<&StoredLayer>) -> Result<Namespace, BakeError> {
     let Some(top) = top else { return Ok(Namespace::default()) };
     let path = top.side(NAMESPACE);
-    let json = std::fs::read(&path).map_err(BakeError::file("read", &path))?;
-    serde_json::from_slice(&json).map_err(|error| BakeError::file("read", &path)(error.into()))
+    let file = File::open(&path).map_err(BakeError::file("read", &path))?;
+    Namespace::read(&mut BufReader::new(file)).map_err(BakeError::file("read", &path))
 }
 
 fn write_namespace(path: &Path, namespace: &Namespace) -> Result<(), BakeError> {
-    let json = serde_json::to_vec(namespace)
-        .map_err(|error| BakeError::file("write", path)(error.into()))?;
-    std::fs::write(path, json).map_err(BakeError::file("write", path))
+    let file = File::create(path).map_err(BakeError::file("write", path))?;
+    let mut output = BufWriter::new(file);
+    namespace
+        .write(&mut output)
+        .and_then(|()| output.flush())
+        .map_err(BakeError::file("write", path))
+}
+
+fn progress_event(step: &str, progress: Progress<'_>) -> Event {
+    Event::Progress {
+        step: step.to_owned(),
+        done: progress.done,
+        total: progress.total,
+        unit: progress.unit.to_owned(),
+        doing: progress.doing.to_owned(),
+    }
 }
 
 /// The store is locked by this bake, so only another program can have removed a layer.

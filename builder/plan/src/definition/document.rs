@@ -219,13 +219,17 @@ fn missing_field(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-/// Words serde's message for people.
+/// serde's message with words for Rust's names of types.
+pub(crate) fn plain(message: &str) -> String {
+    let numbers = ["u16", "u32", "u64", "i64"].map(|name| format!("expected {name}"));
+    numbers.iter().fold(message.to_owned(), |message, number| {
+        message.replace(number, "expected a whole number")
+    })
+}
+
+/// The problem that serde's message tells.
 fn diagnose(path: &str, message: &str, span: &Range<usize>) -> Diagnostic {
-    let message = ["u32", "u64"]
-        .iter()
-        .fold(message.to_owned(), |message, number| {
-            message.replace(&format!("expected {number}"), "expected a whole number")
-        });
+    let message = plain(message);
     let diagnostic = Diagnostic::new(path, (*span != TOP).then(|| span.clone()), message.clone());
     let unknown = ["unknown field `", "unknown variant `"]
         .iter()

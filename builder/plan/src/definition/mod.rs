@@ -2,7 +2,7 @@
 //! A resolved value has no option that has a default, and only exists when its checks passed.
 
 pub mod defaults;
-mod document;
+pub(crate) mod document;
 mod fleet;
 mod glob;
 mod image;

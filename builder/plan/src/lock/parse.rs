@@ -10,6 +10,7 @@ use toml::Spanned;
 use super::{Asked, FORMAT, Lock, LockedPackage, LockedRepository, Target};
 use crate::Diagnostic;
 use crate::definition::Architecture;
+use crate::definition::document::plain;
 use crate::digest::is_sha256_hex;
 
 /// What to do about a lock that cannot be used.
@@ -58,7 +59,7 @@ impl Lock {
         }
         let written: WrittenLock = toml::from_str(text).map_err(|error| {
             let span = error.span().filter(|span| !span.is_empty());
-            problem(span, error.message().to_owned())
+            problem(span, plain(error.message()))
         })?;
         check(&written).map_err(|(span, message)| problem(Some(span), message))?;
         Ok(Self {
