@@ -28,14 +28,26 @@ pub(super) fn finish(
         let (changes, rows) = seal_tree(request, store, &trees)?;
         trees.insert(0, changes);
         let removed: usize = rows.iter().map(|row| row.changed.len()).sum();
-        Ok((format!("{} rows, {removed} paths changed", rows.len()), rows))
+        Ok((
+            format!("{} rows, {removed} paths changed", rows.len()),
+            rows,
+        ))
     })?;
-    let view = View { request, store, trees: &trees };
+    let view = View {
+        request,
+        store,
+        trees: &trees,
+    };
     let unfinished = output::begin(request.out)?;
     let sealed = view.read_only("sealed")?;
     let disk = check_and_make_disk(&view, sealed.path(), &unfinished, send)?;
     let _ = (target, rows, disk);
-    output::commit(&unfinished, request.out, &request.plan.fingerprint, &request.plan.outputs)?;
+    output::commit(
+        &unfinished,
+        request.out,
+        &request.plan.fingerprint,
+        &request.plan.outputs,
+    )?;
     Ok(Vec::new())
 }
 
@@ -61,10 +73,15 @@ impl View<'_> {
     /// A view whose changes are thrown away, with what programs expect mounted in it.
     fn throwaway(&self, name: &str) -> Result<(Overlay, Sandbox), BakeError> {
         let scratch = |part: &str| {
-            self.store.scratch(&format!("{name}.{part}")).map_err(BakeError::Store)
+            self.store
+                .scratch(&format!("{name}.{part}"))
+                .map_err(BakeError::Store)
         };
         let (target, changes, work) = (scratch("root")?, scratch("changes")?, scratch("work")?);
-        let upper = Upper { changes: &changes, work: &work };
+        let upper = Upper {
+            changes: &changes,
+            work: &work,
+        };
         let attributes = self.request.attributes;
         let overlay = Overlay::mount(&self.lower(), Some(upper), &target, attributes)
             .map_err(BakeError::sandbox(name))?;
@@ -83,7 +100,10 @@ fn seal_tree(
     let scratch = |name: &str| store.scratch(name).map_err(BakeError::Store);
     let (target, changes, work) = (scratch("root")?, scratch("seal")?, scratch("seal.work")?);
     let lower: Vec<&Path> = below.iter().map(PathBuf::as_path).collect();
-    let upper = Upper { changes: &changes, work: &work };
+    let upper = Upper {
+        changes: &changes,
+        work: &work,
+    };
     let overlay = Overlay::mount(&lower, Some(upper), &target, request.attributes)
         .map_err(BakeError::sandbox("the seal"))?;
     let table: Vec<(&str, &Seal)> = request
@@ -112,8 +132,14 @@ fn check_and_make_disk(
 ) -> Result<DiskReport, BakeError> {
     let begun = Instant::now();
     let request = view.request;
-    for (name, doing) in [("check", "looking at the finished tree"), ("disk", "making disk.raw")] {
-        send(Event::Started { step: name.to_owned(), doing: doing.to_owned() });
+    for (name, doing) in [
+        ("check", "looking at the finished tree"),
+        ("disk", "making disk.raw"),
+    ] {
+        send(Event::Started {
+            step: name.to_owned(),
+            doing: doing.to_owned(),
+        });
     }
     let (checked, made) = thread::scope(|scope| {
         let checking = scope.spawn(|| {
@@ -131,7 +157,12 @@ fn check_and_make_disk(
         ("disk", format!("{} MiB", disk.size >> 20), millis(begun)),
     ] {
         let step = name.to_owned();
-        send(Event::Finished { step, outcome, millis, reused: false });
+        send(Event::Finished {
+            step,
+            outcome,
+            millis,
+            reused: false,
+        });
     }
     Ok(disk)
 }

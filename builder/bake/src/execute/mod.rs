@@ -183,7 +183,11 @@ pub enum BakeError {
 }
 
 fn checks_word(count: usize) -> String {
-    if count == 1 { "1 check".to_owned() } else { format!("{count} checks") }
+    if count == 1 {
+        "1 check".to_owned()
+    } else {
+        format!("{count} checks")
+    }
 }
 
 impl BakeError {
@@ -241,7 +245,13 @@ pub fn execute(request: &BakeRequest<'_>, sink: Sink<'_>) -> BakeReport {
             attempt(request, &mut send)
         });
         for event in events {
-            if let Event::Finished { step, outcome, millis, reused } = &event {
+            if let Event::Finished {
+                step,
+                outcome,
+                millis,
+                reused,
+            } = &event
+            {
                 report.steps.push(StepTime {
                     step: step.clone(),
                     millis: *millis,
@@ -266,16 +276,30 @@ fn attempt(request: &BakeRequest<'_>, send: Send<'_>) -> Result<Vec<OutputFile>,
     let target = target(request);
     if !request.plan.fetch.is_empty() {
         step(send, "fetch", "downloading packages", |send| {
-            let fetched =
-                fetch(&request.plan.fetch, request.image, request.mirrors, request.cache, send)
-                    .map_err(BakeError::Fetch)?;
+            let fetched = fetch(
+                &request.plan.fetch,
+                request.image,
+                request.mirrors,
+                request.cache,
+                send,
+            )
+            .map_err(BakeError::Fetch)?;
             Ok((fetched.to_string(), ()))
         })?;
     }
     let layers = stack::build(request, target, &store, send)?;
     let files = finish::finish(request, target, &store, &layers, send)?;
-    let name = format!("{}-{}", request.image.name, request.plan.architecture.as_str());
-    let inputs: Vec<_> = request.plan.layers.iter().map(|layer| layer.inputs.clone()).collect();
+    let name = format!(
+        "{}-{}",
+        request.image.name,
+        request.plan.architecture.as_str()
+    );
+    let inputs: Vec<_> = request
+        .plan
+        .layers
+        .iter()
+        .map(|layer| layer.inputs.clone())
+        .collect();
     store.finish(&name, &inputs).map_err(BakeError::Store)?;
     Ok(files)
 }
@@ -302,7 +326,10 @@ fn step<T>(
     work: impl FnOnce(Send<'_>) -> Result<(String, T), BakeError>,
 ) -> Result<T, BakeError> {
     let begun = Instant::now();
-    send(Event::Started { step: name.to_owned(), doing: doing.to_owned() });
+    send(Event::Started {
+        step: name.to_owned(),
+        doing: doing.to_owned(),
+    });
     let (outcome, value) = work(send)?;
     send(Event::Finished {
         step: name.to_owned(),

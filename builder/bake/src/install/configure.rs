@@ -44,9 +44,14 @@ pub fn configure(
     let records = Records::open(root)?;
     records.lose(&extracted.losses)?;
     let installed = installed(&records.status()?);
-    let controls: Vec<&Control> = extracted.packages.iter().map(|package| &package.control).collect();
+    let controls: Vec<&Control> = extracted
+        .packages
+        .iter()
+        .map(|package| &package.control)
+        .collect();
     let waves = order::waves(&controls, &installed);
-    let stand_ins = TempDir::new().map_err(|source| file_error("make", Path::new("/tmp"), source))?;
+    let stand_ins =
+        TempDir::new().map_err(|source| file_error("make", Path::new("/tmp"), source))?;
     let deferred = Deferred::prepare(stand_ins.path(), sandbox)?;
     let mut layer = Layer {
         extracted,
@@ -91,7 +96,10 @@ impl Layer<'_> {
             .collect();
         self.run_preinsts(&packages)?;
         self.records.add(&packages)?;
-        let names: Vec<String> = packages.iter().map(|package| package.control.record_name()).collect();
+        let names: Vec<String> = packages
+            .iter()
+            .map(|package| package.control.record_name())
+            .collect();
         let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
         if wave.bootstrap {
             for first in ["base-passwd", "base-files"] {
@@ -121,7 +129,8 @@ impl Layer<'_> {
             selections.push_str(&format!("{owner} {question} {kind} {value}\n"));
         }
         self.debconf = &[];
-        self.dpkg.run(&["debconf-set-selections"], Some(selections.as_bytes()))
+        self.dpkg
+            .run(&["debconf-set-selections"], Some(selections.as_bytes()))
     }
 
     fn run_preinsts(&mut self, packages: &[&Unpacked]) -> Result<(), InstallError> {
@@ -137,7 +146,8 @@ impl Layer<'_> {
             fs::create_dir_all(&own).map_err(|source| file_error("make", &own, source))?;
             for file in &control.files {
                 let path = own.join(&file.name);
-                write_control_file(&path, file).map_err(|source| file_error("write", &path, source))?;
+                write_control_file(&path, file)
+                    .map_err(|source| file_error("write", &path, source))?;
             }
             argv.push(name);
         }
@@ -161,7 +171,11 @@ impl Layer<'_> {
             Ok(())
         } else {
             Err(InstallError::Audit {
-                report: if report.is_empty() { output.tail } else { report },
+                report: if report.is_empty() {
+                    output.tail
+                } else {
+                    report
+                },
             })
         }
     }
@@ -204,7 +218,11 @@ impl Layer<'_> {
 /// The names that configured packages have and provide.
 fn installed(status: &str) -> HashSet<String> {
     Paragraph::parse_all(status)
-        .filter(|package| package.get("Status").is_some_and(|status| status.ends_with(" installed")))
+        .filter(|package| {
+            package
+                .get("Status")
+                .is_some_and(|status| status.ends_with(" installed"))
+        })
         .flat_map(|package| {
             let name = package.get("Package").unwrap_or_default().to_owned();
             order::names(&name, package.get("Provides")).collect::<Vec<_>>()

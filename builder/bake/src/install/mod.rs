@@ -21,8 +21,8 @@ mod unpack;
 pub use configure::{Configured, configure};
 pub use error::InstallError;
 pub use extract::{Extracted, Unpacked, extract};
-pub use reconcile::reconcile;
 pub use namespace::Namespace;
+pub use reconcile::reconcile;
 
 /// How far the work is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,9 +46,17 @@ pub(super) const PLAIN: Attributes = Attributes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
     /// The first package in order decides, as with dpkg, which never changes an existing directory.
-    Directory { attributes: Attributes, owner: usize },
-    Link { target: Vec<u8>, owner: usize },
-    File { owner: usize },
+    Directory {
+        attributes: Attributes,
+        owner: usize,
+    },
+    Link {
+        target: Vec<u8>,
+        owner: usize,
+    },
+    File {
+        owner: usize,
+    },
 }
 
 /// What became of a claim.
@@ -138,7 +146,10 @@ impl Namespace {
     /// Whether `path` is an alias of a merged `/usr` that no package ships.
     pub(super) fn missing_aliases(&self) -> impl Iterator<Item = &'static str> {
         ALIASES.into_iter().filter(|alias| {
-            matches!(self.entries.get(alias.as_bytes()), Some(Entry::Link { owner: NOBODY, .. }))
+            matches!(
+                self.entries.get(alias.as_bytes()),
+                Some(Entry::Link { owner: NOBODY, .. })
+            )
         })
     }
 
@@ -270,7 +281,10 @@ impl Namespace {
             }
             record.pop();
             namespace.read_record(&record).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::InvalidData, "a record of the namespace is damaged")
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a record of the namespace is damaged",
+                )
             })?;
         }
     }
