@@ -15,10 +15,11 @@ use crate::sandbox::{Bind, Run, Sandbox};
 const UPDATE_INITRAMFS: &str = "/usr/sbin/update-initramfs";
 
 /// What is stood in for, and by what.
-const STAND_INS: [(&str, &str); 3] = [
+const STAND_INS: [(&str, &str); 4] = [
     (UPDATE_INITRAMFS, include_str!("stand_ins/update-initramfs.sh")),
     ("/usr/bin/py3compile", include_str!("stand_ins/py3compile.sh")),
     ("/usr/bin/ucf", include_str!("stand_ins/ucf.sh")),
+    ("/usr/sbin/postconf", include_str!("stand_ins/postconf.sh")),
 ];
 
 const PY3COMPILE: &str = include_str!("py3compile.sh");
