@@ -1,1 +1,3 @@
-//! Owns what the integration tests share: the stand-in vendor repository and its signing key.
+//! Owns what the integration tests share: the stand-in vendor repositories and their signing key.
+
+pub mod standin;

@@ -25,7 +25,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_mins(15);
 pub struct Sandbox {
     root: PathBuf,
     source_date_epoch: i64,
-    mounts: Mounts,
+    _mounts: Mounts,
 }
 
 /// A program to run.
@@ -157,7 +157,7 @@ impl Sandbox {
         Ok(Self {
             root: root.to_owned(),
             source_date_epoch,
-            mounts,
+            _mounts: mounts,
         })
     }
 
@@ -174,7 +174,7 @@ impl Sandbox {
         run: &Run<'_>,
         on_line: &mut dyn FnMut(&str),
     ) -> Result<Output, SandboxError> {
-        let bound = self.mounts.bind(&self.root, run.binds)?;
+        let bound = Mounts::bind(&self.root, run.binds)?;
         let output = run::to_end(&self.root, self.source_date_epoch, run, on_line);
         drop(bound);
         output

@@ -48,7 +48,7 @@ impl Mounts {
     }
 
     /// Binds what a single program sees; dropping the result unbinds it.
-    pub(super) fn bind(&self, root: &Path, binds: &[Bind<'_>]) -> Result<Self, SandboxError> {
+    pub(super) fn bind(root: &Path, binds: &[Bind<'_>]) -> Result<Self, SandboxError> {
         let mut bound = Self::default();
         for bind in binds {
             let target = root.join(bind.target.trim_start_matches('/'));
