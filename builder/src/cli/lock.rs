@@ -116,7 +116,7 @@ impl Prepared {
         };
         match Lock::parse(&self.lock_name, &text) {
             Ok(lock) => Ok(Some((text, lock))),
-            Err(problem) => Err(Failure::drawn(diagnose::draw_one(Some(&text), &problem, self.colour))),
+            Err(problem) => Err(Failure::drawn(diagnose::draw_text(&text, &problem, self.colour))),
         }
     }
 
