@@ -77,7 +77,7 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(
-            started.elapsed() < Duration::from_secs(60),
+            started.elapsed() < Duration::from_mins(1),
             "waited in vain until {what}"
         );
         let _timeout = tick.recv_timeout(Duration::from_millis(50));
