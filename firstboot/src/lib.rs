@@ -20,8 +20,13 @@ pub enum Role {
 
 impl Role {
     /// Every role, in the order in which a fleet is described.
-    pub const ALL: [Self; 5] =
-        [Self::Web, Self::Api, Self::Database, Self::Storage, Self::Monitoring];
+    pub const ALL: [Self; 5] = [
+        Self::Web,
+        Self::Api,
+        Self::Database,
+        Self::Storage,
+        Self::Monitoring,
+    ];
 
     /// The role as it stands in a tag or a definition.
     pub const fn as_str(self) -> &'static str {

@@ -30,7 +30,10 @@ pub struct ByteSpan {
 
 impl From<Range<usize>> for ByteSpan {
     fn from(range: Range<usize>) -> Self {
-        Self { start: range.start, end: range.end }
+        Self {
+            start: range.start,
+            end: range.end,
+        }
     }
 }
 

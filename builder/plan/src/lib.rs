@@ -5,6 +5,7 @@
 pub mod bake;
 pub mod definition;
 pub mod diagnostic;
+pub mod digest;
 pub mod event;
 pub mod layer;
 pub mod lock;

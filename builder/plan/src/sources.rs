@@ -31,7 +31,8 @@ impl Sources {
 
     /// The text of the file at `path`, if there is one and it is UTF-8.
     pub fn text(&self, path: &str) -> Option<&str> {
-        self.get(path).and_then(|file| std::str::from_utf8(&file.bytes).ok())
+        self.get(path)
+            .and_then(|file| std::str::from_utf8(&file.bytes).ok())
     }
 
     /// Every path, sorted.

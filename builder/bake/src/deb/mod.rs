@@ -1,1 +1,16 @@
-//! Owns reading .deb files: the ar archive, its members, and the control paragraph.
+//! Owns reading .deb files: the ar archive, its members, and the control paragraph. Must not write
+//! a tree.
+
+mod archive;
+mod compression;
+mod control;
+mod error;
+pub mod paragraph;
+pub mod relation;
+
+pub use archive::{Deb, Kind, Member};
+pub use control::{Conffile, Control, ControlFile, Directive, TriggerDirective};
+pub use error::DebError;
+
+#[cfg(test)]
+mod tests;

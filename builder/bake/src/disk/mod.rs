@@ -1,1 +1,151 @@
-//! Owns disk images: the ext4 root, the EFI system partition, GPT and their output formats.
+//! Owns disk images: the ext4 root, the EFI system partition, GPT and their output formats. Must
+//! not use a loop device, and must not mount what it makes.
+//!
+//! A disk has two partitions: an EFI system partition with systemd-boot, a kernel and its initrd,
+//! and last the root, whose type and flags let systemd-repart grow it. The kernel's command line
+//! names the root by its partition's GUID (`root=PARTUUID=`), so a recipe's fstab should name it
+//! `LABEL=root` or not at all. A kernel that is upgraded on a running machine does not reach the EFI
+//! system partition: images are replaced, not upgraded.
+
+mod boot;
+mod digest;
+mod error;
+mod esp;
+mod ext4;
+mod extents;
+mod fat32;
+mod ids;
+mod inodes;
+mod layout;
+mod qcow2;
+mod rootfs;
+mod size;
+
+pub use digest::{FileDigest, digest_file, digest_files};
+pub use error::DiskError;
+pub use ids::Guid;
+pub use layout::{MIB, Partition, read_partition_table};
+pub use qcow2::make_qcow2;
+pub use rootfs::make_rootfs;
+pub use size::{TreeSize, measure_tree};
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use vmimage_plan::definition::{Architecture, Image};
+
+use crate::sandbox::Sandbox;
+use layout::{Guids, Layout};
+
+/// What a disk is made of.
+#[derive(Debug)]
+pub struct DiskRequest<'a> {
+    /// A read-only view of the sealed tree; nothing else is mounted in it.
+    pub tree: &'a Path,
+    /// A sandbox of the same tree, whose mke2fs is used.
+    pub tools: &'a Sandbox,
+    /// The image.
+    pub image: &'a Image,
+    /// What it is baked for.
+    pub architecture: Architecture,
+    /// Hexadecimal; every identifier of the disk follows from it.
+    pub seed: &'a str,
+    /// A directory for unfinished files.
+    pub out: &'a Path,
+}
+
+/// A finished disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DiskReport {
+    /// The disk's own GUID.
+    pub guid: String,
+    /// The partitions.
+    pub partitions: Vec<Partition>,
+    /// UUID of the root file system.
+    pub root_uuid: String,
+    /// Version of the kernel it boots.
+    pub kernel: String,
+    /// Size of the disk in bytes.
+    pub size: u64,
+    /// Bytes that the tree's content takes in whole blocks.
+    pub tree_bytes: u64,
+    /// Free bytes of the root file system.
+    pub root_free: u64,
+}
+
+/// Makes `disk.raw` in the request's output directory.
+pub fn make_disk(request: &DiskRequest<'_>) -> Result<DiskReport, DiskError> {
+    let image = request.image;
+    let guids = Guids::derive(request.seed);
+    let boot = boot::find_boot_files(request.tree, image, request.architecture, guids.root)?;
+    let boot_bytes = esp::check_esp_size(&boot.files, &image.name, image.disk.esp_mib)?;
+    let tree = measure_tree(request.tree)?;
+    let size = size::choose_root_size(image, tree)?;
+    let own_bytes = size.inodes * 256 + 16 * MIB;
+    check_space(
+        request.out,
+        "disk.raw",
+        boot_bytes + tree.bytes() + own_bytes,
+    )?;
+
+    let layout = Layout {
+        esp_mib: image.disk.esp_mib,
+        root_mib: size.mib,
+    };
+    let path = request.out.join("disk.raw");
+    let mut disk = create_sparse(&path, layout.disk_bytes())?;
+    let ext4 = ext4::Ext4 {
+        tree: request.tree,
+        disk: &path,
+        layout,
+        size,
+        uuid: Guid::derive(request.seed, "root-file-system"),
+        hash_seed: Guid::derive(request.seed, "root-hash-seed"),
+    };
+    ext4::make_ext4(request.tools, &ext4)?;
+    let root_free = inodes::settle_times(&disk, &path, layout.root_offset())?;
+    let volume_id = ids::volume_id(request.seed);
+    esp::write_esp(&disk, &path, layout, volume_id, &boot.files)?;
+    layout::write_partition_table(&mut disk, &path, layout, request.architecture, guids)?;
+    let metadata = disk.metadata().map_err(DiskError::io("read", &path))?;
+    Ok(DiskReport {
+        guid: guids.disk.to_string(),
+        partitions: read_partition_table(&mut disk, &path)?,
+        root_uuid: ext4.uuid.to_string(),
+        kernel: boot.kernel,
+        size: metadata.size(),
+        tree_bytes: tree.bytes(),
+        root_free,
+    })
+}
+
+/// Fails unless `needed` bytes for `what` are free in `directory`.
+pub fn check_space(directory: &Path, what: &str, needed: u64) -> Result<(), DiskError> {
+    let space = rustix::fs::statvfs(directory)
+        .map_err(|errno| DiskError::io("ask for the free space of", directory)(errno.into()))?;
+    let available = space.f_bavail.saturating_mul(space.f_frsize);
+    if available < needed {
+        return Err(DiskError::HostFull {
+            what: what.to_owned(),
+            path: directory.display().to_string(),
+            needed_mib: needed.div_ceil(MIB),
+            available_mib: available / MIB,
+        });
+    }
+    Ok(())
+}
+
+fn create_sparse(path: &PathBuf, size: u64) -> Result<File, DiskError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
+        .map_err(DiskError::io("create", path))?;
+    file.set_len(size).map_err(DiskError::io("enlarge", path))?;
+    Ok(file)
+}

@@ -1,14 +1,29 @@
 //! Owns the definitions: images, recipes and the fleet, as written (private) and as resolved.
 //! A resolved value has no option that has a default, and only exists when its checks passed.
 
+pub mod defaults;
+pub(crate) mod document;
+mod fleet;
+mod glob;
 mod image;
+mod project;
 mod recipe;
+mod resolve;
+mod secrets;
+mod similar;
+mod syntax;
+mod written;
 
+pub use fleet::{Fleet, FleetRole, Health, HttpsProbe, Region, StateLocation};
+pub use glob::{GlobError, parse_glob};
 pub use image::{Boot, Disk, Image};
+pub use project::{FLEET_FILE, check_project, image_file, image_files, image_name};
 pub use recipe::{
     Check, CheckKind, Command, Content, Debconf, Directory, File, Link, PathState, Recipe,
     Repository, RepositoryKey, Seal, SealAction, Units,
 };
+
+pub use resolve::{load_fleet, load_image};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +38,9 @@ pub enum Suite {
 }
 
 impl Suite {
+    /// Every suite, newest first.
+    pub const ALL: [Self; 2] = [Self::Trixie, Self::Bookworm];
+
     /// The suite's code name.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! Owns recipe definitions (`recipes/NAME/recipe.toml`): the bake half.
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 /// A checked recipe, resolved for one suite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,6 +70,18 @@ pub struct Content {
     pub bytes: Vec<u8>,
     /// SHA-256 of the bytes, in hexadecimal.
     pub sha256: String,
+}
+
+impl Content {
+    /// Bytes with their digest.
+    pub fn new(origin: impl Into<String>, bytes: Vec<u8>) -> Self {
+        let sha256 = hex::encode(Sha256::digest(&bytes));
+        Self {
+            origin: origin.into(),
+            bytes,
+            sha256,
+        }
+    }
 }
 
 /// One preset answer, as in `debconf-set-selections`.

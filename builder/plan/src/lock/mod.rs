@@ -1,6 +1,14 @@
 //! Owns the lock of an image (`images/NAME.lock`): exactly which packages go into it. Never names a
 //! mirror.
 
+mod asked;
+mod parse;
+mod render;
+mod stale;
+
+pub use asked::{Asked, AskedRecipe, AskedRepository, lock_inputs};
+pub use stale::{Staleness, check_stale};
+
 use serde::{Deserialize, Serialize};
 
 use crate::definition::Architecture;
@@ -9,23 +17,24 @@ use crate::definition::Architecture;
 pub const FORMAT: u32 = 1;
 
 /// Everything that was resolved for an image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Lock {
     /// [`FORMAT`].
     pub format: u32,
     /// The image's name.
     pub image: String,
-    /// SHA-256 of what the resolution depends on: suite, architectures, repositories, keys and the
-    /// packages that each recipe asks for. A lock whose value differs from the definition's is stale.
+    /// SHA-256 of `asked`. A lock whose value differs from the definition's is stale.
     pub inputs: String,
     /// Seconds since 1970 that every file of the image is clamped to: the newest Release file's date.
     pub source_date_epoch: i64,
+    /// What was resolved: all that the resolution depends on, so that a stale lock can say why.
+    pub asked: Asked,
     /// The Release files that were verified.
-    #[serde(rename = "repository", default)]
+    #[serde(rename = "repository")]
     pub repositories: Vec<LockedRepository>,
     /// Packages, one list per architecture.
-    #[serde(rename = "target", default)]
+    #[serde(rename = "target")]
     pub targets: Vec<Target>,
 }
 
@@ -55,13 +64,13 @@ pub struct LockedRepository {
 }
 
 /// The packages for one architecture, in installation order of their layers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Target {
     /// EC2's name of the architecture.
     pub architecture: Architecture,
     /// The packages, sorted by layer and name.
-    #[serde(rename = "package", default)]
+    #[serde(rename = "package")]
     pub packages: Vec<LockedPackage>,
 }
 

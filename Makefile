@@ -1,0 +1,26 @@
+# The two commands of the README, and what they need; everything else is plain cargo.
+# Both install what a fresh Debian machine lacks first.
+
+.PHONY: demo test test-full bench-bake build setup
+
+# The main job: bakes the Virtualmin image, looks into it and boots it.
+demo: build
+	tests/demo
+
+# Everything that CI proves.
+test: setup
+	tests/run
+
+# `make test`, and the large image baked twice.
+test-full: setup
+	VMIMAGE_TEST_FULL=1 tests/run
+
+# The speed claims of the README, against mmdebstrap in the same run.
+bench-bake: build
+	tests/bench-bake
+
+build: setup
+	cargo build --release --locked -p vmimage -p vmimage-tests --bins
+
+setup:
+	tests/setup

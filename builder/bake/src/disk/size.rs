@@ -1,0 +1,152 @@
+//! Owns how large the root file system must be. Must not make it.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use vmimage_plan::definition::Image;
+
+use super::error::DiskError;
+use super::layout::MIB;
+
+/// Bytes in a block of the root file system.
+pub(crate) const BLOCK: u64 = 4096;
+
+/// MiB of the journal: what mke2fs takes by itself for a root of up to 128 GiB or so; fixed, so
+/// that the root's size does not change it.
+pub(crate) const JOURNAL_MIB: u64 = 64;
+
+/// Bytes of the root file system for each of its inodes. The ratio also holds for what the root
+/// grows by.
+const BYTES_PER_INODE: u64 = 16_384;
+
+/// Blocks and inodes in a block group.
+const GROUP_BLOCKS: u64 = 8 * BLOCK;
+
+/// A tree's demands on a file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeSize {
+    /// Files of every kind; hard links count once.
+    pub inodes: u64,
+    /// Blocks of 4 KiB for the content of files and directories.
+    pub blocks: u64,
+}
+
+impl TreeSize {
+    /// Bytes for the content, in whole blocks.
+    pub const fn bytes(self) -> u64 {
+        self.blocks * BLOCK
+    }
+}
+
+/// Measures the tree at `root`, without what is mounted in it.
+pub fn measure_tree(root: &Path) -> Result<TreeSize, DiskError> {
+    let metadata = fs::symlink_metadata(root).map_err(DiskError::io("read", root))?;
+    let mut size = TreeSize::default();
+    let mut linked = HashSet::new();
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        size.inodes += 1;
+        let mut entry_bytes = 24;
+        for entry in fs::read_dir(&directory).map_err(DiskError::io("read", &directory))? {
+            let entry = entry.map_err(DiskError::io("read", &directory))?;
+            let path = entry.path();
+            let found = fs::symlink_metadata(&path).map_err(DiskError::io("read", &path))?;
+            let name = u64::try_from(entry.file_name().as_bytes().len()).unwrap_or(u64::MAX);
+            entry_bytes += 8 + name.next_multiple_of(4);
+            if found.is_dir() {
+                if found.dev() == metadata.dev() {
+                    directories.push(path);
+                }
+            } else if found.nlink() < 2 || linked.insert((found.dev(), found.ino())) {
+                size.inodes += 1;
+                // Links of up to 59 bytes are kept in their inode.
+                if found.is_file() || found.len() > 59 {
+                    size.blocks += found.len().div_ceil(BLOCK);
+                }
+            }
+        }
+        // A block of a directory loses what the next entry does not fit into.
+        size.blocks += entry_bytes.div_ceil(BLOCK - 64);
+    }
+    Ok(size)
+}
+
+/// What the root file system is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RootSize {
+    pub(crate) mib: u64,
+    pub(crate) inodes: u64,
+}
+
+impl RootSize {
+    pub(crate) const fn blocks(self) -> u64 {
+        self.mib * (MIB / BLOCK)
+    }
+}
+
+/// Chooses the size of the root for `tree`, or refuses the size that the image asks for.
+pub(crate) fn choose_root_size(image: &Image, tree: TreeSize) -> Result<RootSize, DiskError> {
+    let needed_mib = needed_mib(tree, image.disk.root_free_mib);
+    let mib = image.disk.root_mib.unwrap_or(needed_mib);
+    if mib < needed_mib {
+        return Err(DiskError::RootTooSmall {
+            image: image.name.clone(),
+            root_mib: mib,
+            needed_mib,
+        });
+    }
+    Ok(RootSize {
+        mib,
+        inodes: inodes_for(tree, mib),
+    })
+}
+
+fn inodes_for(tree: TreeSize, mib: u64) -> u64 {
+    (mib * MIB / BYTES_PER_INODE).max(tree.inodes + tree.inodes / 4 + 1024)
+}
+
+/// The file system's own structures grow with it, so the size is a fixed point.
+fn needed_mib(tree: TreeSize, free_mib: u64) -> u64 {
+    let content = tree.blocks + tree.blocks / 200 + free_mib * (MIB / BLOCK);
+    let mut mib = 0;
+    // Every round adds less than a twentieth of what the round before added.
+    for _ in 0..32 {
+        let blocks = content + own_blocks(tree, mib);
+        let next = (blocks * BLOCK).div_ceil(MIB);
+        if next <= mib {
+            break;
+        }
+        mib = next;
+    }
+    mib
+}
+
+/// Blocks that a file system of `mib` takes for itself: bitmaps, inode tables, the journal, copies
+/// of the superblock with group descriptors (and room for those of a root a thousand times larger),
+/// and the hundredth reserved for root.
+fn own_blocks(tree: TreeSize, mib: u64) -> u64 {
+    let blocks = mib * (MIB / BLOCK);
+    let groups = blocks.div_ceil(GROUP_BLOCKS);
+    let inode_blocks = (inodes_for(tree, mib) * 256).div_ceil(BLOCK) + groups;
+    let descriptor_blocks = (groups * 64).div_ceil(BLOCK);
+    let growth_blocks = (groups * 1024 * 64).div_ceil(BLOCK).min(1024);
+    let copies = 2 + count_powers(3, groups) + count_powers(5, groups) + count_powers(7, groups);
+    let journal = JOURNAL_MIB * (MIB / BLOCK);
+    2 * groups
+        + inode_blocks
+        + copies * (1 + descriptor_blocks + growth_blocks)
+        + journal
+        + blocks / 100
+        + 64
+}
+
+/// How many powers of `base` from `base` itself on are below `limit`.
+fn count_powers(base: u64, limit: u64) -> u64 {
+    std::iter::successors(Some(base), |power| power.checked_mul(base))
+        .take_while(|power| *power < limit)
+        .map(|_| 1)
+        .sum()
+}

@@ -1,0 +1,329 @@
+//! Owns executing a bake plan: packages, layers, seal, checks, disk, outputs. Must not decide what is
+//! built: the plan says it. Must run in the worker's mount namespace.
+
+mod checks;
+mod finish;
+mod output;
+mod stack;
+
+pub use output::{OutputState, observe_output};
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Instant;
+
+use serde::Serialize;
+use vmimage_plan::bake::BakePlan;
+use vmimage_plan::definition::Image;
+use vmimage_plan::event::{Event, Sink};
+use vmimage_plan::lock::{Lock, Target};
+
+use crate::disk::DiskError;
+use crate::fetch::{FetchError, Mirrors, fetch};
+use crate::install::InstallError;
+use crate::layers::{ApplyError, LayerStore, StoreError};
+use crate::sandbox::SandboxError;
+use crate::sandbox::overlay::Attributes;
+use crate::seal::SealError;
+
+pub(crate) type Send<'a> = &'a mut dyn FnMut(Event);
+
+/// What to bake, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct BakeRequest<'a> {
+    /// The image.
+    pub image: &'a Image,
+    /// Its lock.
+    pub lock: &'a Lock,
+    /// The lock's text, whose digest the manifest records.
+    pub lock_text: &'a str,
+    /// What to do.
+    pub plan: &'a BakePlan,
+    /// Where archives are found.
+    pub mirrors: &'a Mirrors,
+    /// Packages and layers.
+    pub cache: &'a Path,
+    /// The output directory.
+    pub out: &'a Path,
+    /// Which extended attributes overlays may use here.
+    pub attributes: Attributes,
+}
+
+/// How a bake went.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[must_use]
+pub struct BakeReport {
+    /// 1.
+    pub format: u32,
+    /// The plan's fingerprint.
+    pub fingerprint: String,
+    /// The output directory.
+    pub out: PathBuf,
+    /// Time per step, in the order in which they ended.
+    pub steps: Vec<StepTime>,
+    /// The files made.
+    pub files: Vec<OutputFile>,
+    /// Peak memory of this process in KiB.
+    pub peak_memory_kib: u64,
+    /// Why it failed, if it did.
+    #[serde(skip)]
+    pub failure: Option<BakeError>,
+}
+
+/// How long a step took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StepTime {
+    /// The step.
+    pub step: String,
+    /// Its time.
+    pub millis: u64,
+    /// Whether an earlier result was used.
+    pub reused: bool,
+    /// Its outcome in a few words.
+    pub outcome: String,
+}
+
+/// A finished file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OutputFile {
+    /// Its name in the output directory.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// How much of it is allocated on disk, in bytes.
+    pub allocated: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+/// Why a bake failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BakeError {
+    /// There is not enough room.
+    #[error(
+        "cannot bake in `{path}`: {what} needs about {needed_mib} MiB and {free_mib} MiB are free"
+    )]
+    NoSpace {
+        /// Where.
+        path: String,
+        /// What needs it.
+        what: &'static str,
+        /// How much.
+        needed_mib: u64,
+        /// How much there is.
+        free_mib: u64,
+    },
+    /// The layer store.
+    #[error("cannot keep layers")]
+    Store(#[source] StoreError),
+    /// A download.
+    #[error("cannot fetch the packages")]
+    Fetch(#[source] FetchError),
+    /// Packages of a layer.
+    #[error("cannot install the packages of recipe `{recipe}`")]
+    Install {
+        /// The recipe.
+        recipe: String,
+        /// Why.
+        #[source]
+        source: InstallError,
+    },
+    /// A recipe's own files, commands or units.
+    #[error("cannot apply recipe `{recipe}`")]
+    Apply {
+        /// The recipe.
+        recipe: String,
+        /// Why.
+        #[source]
+        source: ApplyError,
+    },
+    /// A mount or a program.
+    #[error("cannot prepare the tree for {what}")]
+    Sandbox {
+        /// For what.
+        what: String,
+        /// Why.
+        #[source]
+        source: SandboxError,
+    },
+    /// The seal.
+    #[error("cannot seal the image")]
+    Seal(#[source] SealError),
+    /// A check of a recipe does not hold.
+    #[error("{} of the finished image failed:\n{}", checks_word(.0.len()), .0.join("\n"))]
+    Checks(Vec<String>),
+    /// The disk.
+    #[error("cannot make the disk")]
+    Disk(#[source] DiskError),
+    /// A file of the cache or of the output directory.
+    #[error("cannot {verb} `{path}`")]
+    File {
+        /// What was tried.
+        verb: &'static str,
+        /// On which.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The output directory holds something else.
+    #[error("refusing to replace `{path}`: it is not the output of a bake")]
+    ForeignOutput {
+        /// The directory.
+        path: String,
+    },
+    /// A thread died.
+    #[error("cannot finish: a part of vmimage stopped unexpectedly")]
+    Thread,
+}
+
+fn checks_word(count: usize) -> String {
+    if count == 1 { "1 check".to_owned() } else { format!("{count} checks") }
+}
+
+impl BakeError {
+    pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.display().to_string();
+        move |source| Self::File { verb, path, source }
+    }
+
+    pub(crate) fn sandbox(what: &str) -> impl FnOnce(SandboxError) -> Self {
+        let what = what.to_owned();
+        move |source| Self::Sandbox { what, source }
+    }
+
+    /// What to do, where that is certain.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoSpace { .. } => {
+                Some("free some space, or name other places with `--cache` and `--out`".to_owned())
+            }
+            Self::ForeignOutput { .. } => {
+                Some("name an empty or a new directory with `--out`".to_owned())
+            }
+            Self::Store(error) => error.hint(),
+            Self::Fetch(error) => error.hint(),
+            Self::Install { source, .. } => source.hint(),
+            Self::Disk(error) => error.hint(),
+            Self::Sandbox { source, .. } => source.hint(),
+            Self::Apply { .. }
+            | Self::Seal(_)
+            | Self::Checks(_)
+            | Self::File { .. }
+            | Self::Thread => None,
+        }
+    }
+}
+
+/// Makes one attempt to do what the plan says. A failed attempt leaves the output directory as it
+/// was; finished layers and downloads stay for the next one.
+pub fn execute(request: &BakeRequest<'_>, sink: Sink<'_>) -> BakeReport {
+    let mut report = BakeReport {
+        format: 1,
+        fingerprint: request.plan.fingerprint.clone(),
+        out: request.out.to_owned(),
+        steps: Vec::new(),
+        files: Vec::new(),
+        peak_memory_kib: 0,
+        failure: None,
+    };
+    // Work goes on in threads; events come back over a channel, so that the caller's sink is used
+    // by the caller's thread alone.
+    let (sender, events) = channel::<Event>();
+    let result = thread::scope(|scope| {
+        let work = scope.spawn(move || {
+            let mut send = move |event| drop(sender.send(event));
+            attempt(request, &mut send)
+        });
+        for event in events {
+            if let Event::Finished { step, outcome, millis, reused } = &event {
+                report.steps.push(StepTime {
+                    step: step.clone(),
+                    millis: *millis,
+                    reused: *reused,
+                    outcome: outcome.clone(),
+                });
+            }
+            sink(event);
+        }
+        work.join().unwrap_or(Err(BakeError::Thread))
+    });
+    report.peak_memory_kib = peak_memory_kib();
+    match result {
+        Ok(files) => report.files = files,
+        Err(error) => report.failure = Some(error),
+    }
+    report
+}
+
+fn attempt(request: &BakeRequest<'_>, send: Send<'_>) -> Result<Vec<OutputFile>, BakeError> {
+    let store = LayerStore::open(request.cache).map_err(BakeError::Store)?;
+    let target = target(request);
+    if !request.plan.fetch.is_empty() {
+        step(send, "fetch", "downloading packages", |send| {
+            let fetched =
+                fetch(&request.plan.fetch, request.image, request.mirrors, request.cache, send)
+                    .map_err(BakeError::Fetch)?;
+            Ok((fetched.to_string(), ()))
+        })?;
+    }
+    let layers = stack::build(request, target, &store, send)?;
+    let files = finish::finish(request, target, &store, &layers, send)?;
+    let name = format!("{}-{}", request.image.name, request.plan.architecture.as_str());
+    let inputs: Vec<_> = request.plan.layers.iter().map(|layer| layer.inputs.clone()).collect();
+    store.finish(&name, &inputs).map_err(BakeError::Store)?;
+    Ok(files)
+}
+
+/// The plan was made from this lock, so the target is there; an empty one installs nothing.
+fn target<'a>(request: &BakeRequest<'a>) -> &'a Target {
+    static EMPTY: Target = Target {
+        architecture: vmimage_plan::definition::Architecture::X86_64,
+        packages: Vec::new(),
+    };
+    request
+        .lock
+        .targets
+        .iter()
+        .find(|target| target.architecture == request.plan.architecture)
+        .unwrap_or(&EMPTY)
+}
+
+/// Runs one step between its events.
+fn step<T>(
+    send: Send<'_>,
+    name: &str,
+    doing: &str,
+    work: impl FnOnce(Send<'_>) -> Result<(String, T), BakeError>,
+) -> Result<T, BakeError> {
+    let begun = Instant::now();
+    send(Event::Started { step: name.to_owned(), doing: doing.to_owned() });
+    let (outcome, value) = work(send)?;
+    send(Event::Finished {
+        step: name.to_owned(),
+        outcome,
+        millis: millis(begun),
+        reused: false,
+    });
+    Ok(value)
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `VmHWM` of `/proc/self/status` (proc_pid_status(5)); 0 where it cannot be read.
+fn peak_memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
+}

@@ -1,0 +1,166 @@
+//! Owns paths that two packages ship: `Replaces` and diversions say who gets them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use super::error::{Failure, InstallError};
+use super::extract::{Extracted, Unpacked};
+use super::namespace::{Namespace, Owner};
+use super::unpack::{FileAttributes, Writer};
+use crate::deb::relation::parse_relations;
+use crate::deb::{Control, Deb, Kind, Member};
+
+/// A path that two packages ship. The one who was first has written it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Contest {
+    /// As shipped, relative.
+    pub(super) path: Vec<u8>,
+    /// Where that is.
+    pub(super) resolved: Vec<u8>,
+    /// The package that wrote it, by its index.
+    pub(super) holder: usize,
+    /// The package that did not.
+    pub(super) challenger: usize,
+}
+
+/// A path that went from a package of a layer below to one of this layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// The package that had it.
+    pub(super) package: String,
+    /// Absolute, as shipped.
+    pub(super) path: Vec<u8>,
+}
+
+/// Settles by `Replaces` what can be, and refuses what nothing can settle. What a diversion might
+/// still settle stays in `extracted.contests`.
+pub(super) fn settle(
+    extracted: &mut Extracted,
+    namespace: &mut Namespace,
+    base: usize,
+    root: &File,
+) -> Result<(), InstallError> {
+    let mut open = Vec::new();
+    let mut rewritten: HashMap<usize, HashMap<Vec<u8>, Vec<u8>>> = HashMap::new();
+    let mut contests = std::mem::take(&mut extracted.contests);
+    contests.sort_by(|a, b| (&a.path, a.holder).cmp(&(&b.path, b.holder)));
+    for contest in contests {
+        let (Some(holder), Some(challenger)) =
+            (namespace.owner(contest.holder), namespace.owner(contest.challenger))
+        else {
+            continue;
+        };
+        let absolute = [b"/", contest.path.as_slice()].concat();
+        let challenged = replaces(challenger, holder);
+        let defended = replaces(holder, challenger);
+        if challenged && (!defended || contest.challenger > contest.holder) {
+            match contest.holder.checked_sub(base) {
+                Some(index) => forget(extracted.packages.get_mut(index), &absolute),
+                None => extracted.losses.push(Loss {
+                    package: holder.name.clone(),
+                    path: absolute,
+                }),
+            }
+            rewritten
+                .entry(contest.challenger.saturating_sub(base))
+                .or_default()
+                .insert(contest.path, contest.resolved);
+        } else if defended {
+            let index = contest.challenger.saturating_sub(base);
+            forget(extracted.packages.get_mut(index), &absolute);
+        } else if may_be_diverted(extracted, &contest, base) {
+            open.push(contest);
+        } else {
+            return Err(conflict(holder, challenger, &contest));
+        }
+    }
+    extracted.contests = open;
+    for (index, paths) in rewritten {
+        if let Some(package) = extracted.packages.get(index) {
+            rewrite(package, &paths, root)?;
+            for place in paths.values() {
+                namespace.give(place, None, base + index);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn replaces(winner: &Owner, loser: &Owner) -> bool {
+    parse_relations(&winner.replaces)
+        .iter()
+        .flatten()
+        .any(|relation| relation.matches(&loser.name, &loser.version))
+}
+
+fn forget(package: Option<&mut Unpacked>, absolute: &[u8]) {
+    if let Some(package) = package {
+        package.paths.retain(|path| path != absolute);
+    }
+}
+
+/// A diversion is made by a `preinst`; those of the layers below are not known here.
+fn may_be_diverted(extracted: &Extracted, contest: &Contest, base: usize) -> bool {
+    let diverts = |index: usize| {
+        index.checked_sub(base).is_none_or(|index| {
+            extracted.packages.get(index).is_some_and(|package| {
+                package.control.file("preinst").is_some_and(|script| {
+                    script.windows(11).any(|window| window == b"dpkg-divert")
+                })
+            })
+        })
+    };
+    diverts(contest.holder) || diverts(contest.challenger)
+}
+
+/// Names the packages in their order, whichever thread was faster.
+pub(super) fn conflict(holder: &Owner, challenger: &Owner, contest: &Contest) -> InstallError {
+    let (first, second) = if contest.holder < contest.challenger {
+        (holder, challenger)
+    } else {
+        (challenger, holder)
+    };
+    InstallError::Conflict {
+        path: format!("/{}", String::from_utf8_lossy(&contest.path)),
+        first: first.name.clone(),
+        second: second.name.clone(),
+    }
+}
+
+/// Writes some of a package's files again, to the places given.
+pub(super) fn rewrite(
+    package: &Unpacked,
+    places: &HashMap<Vec<u8>, Vec<u8>>,
+    root: &File,
+) -> Result<(), InstallError> {
+    let deb = Deb {
+        locked: package.locked.clone(),
+        path: package.path.clone(),
+    };
+    let name = &package.locked.name;
+    let mut writer = Writer::new(root.as_fd());
+    let mut visit = |_: &Control, member: Member, content: &mut dyn std::io::Read| {
+        let Some(place) = places.get(&member.path) else {
+            return Ok(());
+        };
+        let attributes = FileAttributes::of(&member);
+        let written = match &member.kind {
+            Kind::File => writer.file(place, attributes, content, &mut |_| {}),
+            Kind::Symlink(target) => writer.symlink(place, target, attributes),
+            Kind::Hardlink(existing) => writer.hardlink(place, existing),
+            Kind::Directory => Ok(()),
+        };
+        written.map_err(|source| {
+            Failure::Install(InstallError::File {
+                operation: "write",
+                path: format!("/{}", String::from_utf8_lossy(place)),
+                package: name.clone(),
+                source,
+            })
+        })
+    };
+    deb.read(&mut visit)
+        .map(drop)
+        .map_err(|failure: Failure| failure.of(name))
+}

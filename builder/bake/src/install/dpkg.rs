@@ -1,0 +1,134 @@
+//! Owns running dpkg and maintainer scripts in a tree, and finding out which package failed.
+
+use crate::sandbox::{Bind, Run, Sandbox};
+
+use super::Progress;
+use super::error::InstallError;
+
+const DPKG: &str = include_str!("dpkg.sh");
+
+/// Files that a recipe wrote before its packages win over the packages' own; nothing is synced,
+/// because a layer that was not finished is thrown away.
+const FORCE: &str = "--force-unsafe-io,confdef,confold";
+
+/// How many lines of a failed script are shown.
+const TAIL_LINES: usize = 20;
+
+/// Runs programs for one layer.
+pub(super) struct Dpkg<'a> {
+    pub(super) sandbox: &'a Sandbox,
+    pub(super) binds: Vec<Bind<'a>>,
+    pub(super) progress: &'a mut dyn FnMut(Progress<'_>),
+    pub(super) done: u64,
+    pub(super) total: u64,
+}
+
+impl Dpkg<'_> {
+    /// Configures the packages, without handling triggers.
+    pub(super) fn configure(&mut self, names: &[&str], bootstrap: bool) -> Result<(), InstallError> {
+        let mut argv = vec![FORCE, "--no-triggers"];
+        if bootstrap {
+            argv.push("--force-depends");
+        }
+        argv.push("--configure");
+        argv.extend(names);
+        self.dpkg(&argv)
+    }
+
+    /// Configures what is left and handles all triggers.
+    pub(super) fn finish(&mut self) -> Result<(), InstallError> {
+        self.dpkg(&[FORCE, "--configure", "--pending"])
+    }
+
+    fn dpkg(&mut self, options: &[&str]) -> Result<(), InstallError> {
+        let mut argv = vec!["/bin/sh", "-s", "--"];
+        argv.extend(options);
+        self.run(&argv, Some(DPKG.as_bytes()))
+    }
+
+    /// Runs a program, and says which package's script failed if it does.
+    pub(super) fn run(&mut self, argv: &[&str], stdin: Option<&[u8]>) -> Result<(), InstallError> {
+        let mut follower = Follower::default();
+        let (done, total) = (&mut self.done, self.total);
+        let progress = &mut self.progress;
+        let mut run = Run::new(argv);
+        run.stdin = stdin;
+        run.binds = &self.binds;
+        let output = self
+            .sandbox
+            .run(&run, &mut |line| {
+                if let Some(package) = follower.hear(line) {
+                    if line.starts_with("processing: configure") {
+                        *done += 1;
+                    }
+                    progress(Progress {
+                        done: *done,
+                        total,
+                        unit: "packages",
+                        doing: package,
+                    });
+                }
+            })
+            .map_err(InstallError::Sandbox)?;
+        if output.code == 0 {
+            return Ok(());
+        }
+        Err(follower.failure.unwrap_or_else(|| InstallError::Program {
+            program: argv.first().copied().unwrap_or_default().to_owned(),
+            code: output.code,
+            tail: output.tail,
+        }))
+    }
+}
+
+/// Reads dpkg's status lines between what the scripts say.
+#[derive(Default)]
+struct Follower {
+    lines: Vec<String>,
+    failure: Option<InstallError>,
+}
+
+impl Follower {
+    /// Takes a line; returns the package when a new one begins.
+    fn hear<'l>(&mut self, line: &'l str) -> Option<&'l str> {
+        if let Some(rest) = line.strip_prefix("processing: ") {
+            self.lines.clear();
+            return rest.split_once(": ").map(|(_, package)| package);
+        }
+        if let Some(rest) = line.strip_prefix("status: ") {
+            if let Some((package, message)) = rest.split_once(" : error : ") {
+                self.fail(package, message);
+            }
+            return None;
+        }
+        if self.lines.len() == TAIL_LINES {
+            self.lines.remove(0);
+        }
+        self.lines.push(line.to_owned());
+        None
+    }
+
+    /// The first failure is the one to show: others follow from it.
+    fn fail(&mut self, package: &str, message: &str) {
+        if self.failure.is_some() {
+            return;
+        }
+        let script = ["pre-installation", "post-installation"]
+            .into_iter()
+            .find(|script| message.contains(script));
+        let mut tail = self.lines.join("\n");
+        if script.is_none() {
+            tail = format!("{tail}\n{message}");
+        }
+        self.failure = Some(InstallError::Script {
+            package: package.split(':').next().unwrap_or(package).to_owned(),
+            script: match script {
+                Some("pre-installation") => "preinst",
+                Some(_) => "postinst",
+                None => "configuration",
+            }
+            .to_owned(),
+            tail,
+        });
+    }
+}

@@ -1,0 +1,266 @@
+//! Owns writing one package's files into a directory tree. Must not decide who owns a path.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{
+    AtFlags, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, chmodat, chownat, fchmod, fchown,
+    futimens, linkat, mkdirat, openat, openat2, symlinkat, unlinkat, utimensat,
+};
+use rustix::io::Errno;
+
+use super::namespace::Attributes;
+use crate::deb::Member;
+
+/// Read and written at once; larger than nearly every file.
+const BUFFER_SIZE: usize = 256 << 10;
+
+/// How many directories are kept open.
+const OPEN_DIRECTORIES: usize = 256;
+
+/// Mode, owner and time of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FileAttributes {
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) mtime: u64,
+}
+
+impl FileAttributes {
+    pub(super) fn of(member: &Member) -> Self {
+        Self {
+            mode: member.mode,
+            uid: member.uid,
+            gid: member.gid,
+            mtime: member.mtime,
+        }
+    }
+}
+
+/// Writes below one directory, without ever following a symbolic link.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    root: BorrowedFd<'a>,
+    directories: HashMap<Vec<u8>, OwnedFd>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(root: BorrowedFd<'a>) -> Self {
+        Self {
+            root,
+            directories: HashMap::new(),
+            buffer: vec![0; BUFFER_SIZE],
+        }
+    }
+
+    /// Makes the directory and its parents where they are missing.
+    pub(super) fn directory(&mut self, path: &[u8]) -> io::Result<()> {
+        self.open_directory(path).map(drop)
+    }
+
+    fn open_directory(&mut self, path: &[u8]) -> io::Result<BorrowedFd<'_>> {
+        if path.is_empty() {
+            return Ok(self.root);
+        }
+        if !self.directories.contains_key(path) {
+            let fd = open_or_make(self.root, path)?;
+            if self.directories.len() >= OPEN_DIRECTORIES {
+                self.directories.clear();
+            }
+            self.directories.insert(path.to_vec(), fd);
+        }
+        self.directories
+            .get(path)
+            .map(AsFd::as_fd)
+            .ok_or_else(|| Errno::NOENT.into())
+    }
+
+    /// Writes a file; `observe` sees its content too.
+    pub(super) fn file(
+        &mut self,
+        path: &[u8],
+        attributes: FileAttributes,
+        content: &mut dyn Read,
+        observe: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<()> {
+        let (parent, name) = split(path);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = self.open_directory(parent)?;
+        let fd = match openat(directory, name, flags, Mode::RUSR | Mode::WUSR) {
+            Err(Errno::EXIST) => {
+                unlinkat(directory, name, AtFlags::empty())?;
+                openat(directory, name, flags, Mode::RUSR | Mode::WUSR)
+            }
+            other => other,
+        }?;
+        self.copy(&fd, content, observe)?;
+        if (attributes.uid, attributes.gid) != (0, 0) {
+            fchown(&fd, Some(Uid::from_raw(attributes.uid)), Some(Gid::from_raw(attributes.gid)))?;
+        }
+        fchmod(&fd, Mode::from_raw_mode(attributes.mode))?;
+        futimens(&fd, &timestamps(attributes.mtime))?;
+        Ok(())
+    }
+
+    fn copy(
+        &mut self,
+        fd: &OwnedFd,
+        content: &mut dyn Read,
+        observe: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<()> {
+        loop {
+            let mut filled = 0;
+            while let Some(rest) = self.buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+                match content.read(rest)? {
+                    0 => break,
+                    count => filled += count,
+                }
+            }
+            let mut pending = self.buffer.get(..filled).unwrap_or_default();
+            if pending.is_empty() {
+                return Ok(());
+            }
+            observe(pending);
+            let full = filled == self.buffer.len();
+            while !pending.is_empty() {
+                let written = rustix::io::write(fd, pending)?;
+                pending = pending.get(written..).unwrap_or_default();
+            }
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes a symbolic link.
+    pub(super) fn symlink(
+        &mut self,
+        path: &[u8],
+        target: &[u8],
+        attributes: FileAttributes,
+    ) -> io::Result<()> {
+        let (parent, name) = split(path);
+        let directory = self.open_directory(parent)?;
+        replace(directory, name, || symlinkat(target, directory, name))?;
+        if (attributes.uid, attributes.gid) != (0, 0) {
+            chownat(
+                directory,
+                name,
+                Some(Uid::from_raw(attributes.uid)),
+                Some(Gid::from_raw(attributes.gid)),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )?;
+        }
+        utimensat(
+            directory,
+            name,
+            &timestamps(attributes.mtime),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?;
+        Ok(())
+    }
+
+    /// Makes `path` another name of the file at `existing`.
+    pub(super) fn hardlink(&mut self, path: &[u8], existing: &[u8]) -> io::Result<()> {
+        let (parent, name) = split(path);
+        let root = self.root;
+        let directory = self.open_directory(parent)?;
+        replace(directory, name, || {
+            linkat(root, existing, directory, name, AtFlags::empty())
+        })
+    }
+}
+
+/// Does what makes `name`, after removing what has that name.
+fn replace(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+    make: impl Fn() -> rustix::io::Result<()>,
+) -> io::Result<()> {
+    match make() {
+        Err(Errno::EXIST) => {
+            unlinkat(directory, name, AtFlags::empty())?;
+            make()?;
+            Ok(())
+        }
+        other => Ok(other?),
+    }
+}
+
+fn open_or_make(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<OwnedFd> {
+    let open = || {
+        openat2(
+            root,
+            path,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+        )
+    };
+    match open() {
+        Err(Errno::NOENT) => {
+            let (parent, name) = split(path);
+            let made;
+            let directory = if parent.is_empty() {
+                root
+            } else {
+                made = open_or_make(root, parent)?;
+                made.as_fd()
+            };
+            match mkdirat(directory, name, Mode::from_raw_mode(0o755)) {
+                // The caller's umask may have taken bits away.
+                Ok(()) => {
+                    chmodat(directory, name, Mode::from_raw_mode(0o755), AtFlags::empty())?;
+                    Ok(open()?)
+                }
+                // The other thread was faster.
+                Err(Errno::EXIST) => Ok(open()?),
+                Err(errno) => Err(errno.into()),
+            }
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Parent and last part.
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (
+            path.get(..slash).unwrap_or_default(),
+            path.get(slash + 1..).unwrap_or_default(),
+        ),
+        None => (&[], path),
+    }
+}
+
+/// Sets what a directory has.
+pub(super) fn set_directory(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    attributes: Attributes,
+) -> io::Result<()> {
+    let Attributes { mode, uid, gid } = attributes;
+    chownat(
+        root,
+        path,
+        Some(Uid::from_raw(uid)),
+        Some(Gid::from_raw(gid)),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?;
+    chmodat(root, path, Mode::from_raw_mode(mode), AtFlags::empty())?;
+    Ok(())
+}
+
+fn timestamps(mtime: u64) -> Timestamps {
+    let time = Timespec {
+        tv_sec: i64::try_from(mtime).unwrap_or(i64::MAX),
+        tv_nsec: 0,
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
+}

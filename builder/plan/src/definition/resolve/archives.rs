@@ -1,0 +1,194 @@
+//! Owns apt repositories of recipes: their resolution and the checks across recipes.
+
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::Findings;
+use super::recipe::Folder;
+use crate::Diagnostic;
+use crate::definition::syntax::{is_dns_label, is_suite, parse_fingerprint, url_problem};
+use crate::definition::written::RepositoryDefinition;
+use crate::definition::{Repository, RepositoryKey, defaults};
+
+/// The archive that a base layer is made of.
+const DEBIAN: &str = "debian";
+
+/// One archive named by one recipe.
+#[derive(Clone, Debug)]
+pub(super) struct ArchiveUse {
+    archive: String,
+    url: String,
+    suites: Vec<(String, Range<usize>)>,
+    recipe: String,
+    file: String,
+    url_span: Range<usize>,
+}
+
+pub(super) fn resolve_repository(
+    written: &RepositoryDefinition,
+    folder: &Folder<'_>,
+    findings: &mut Findings,
+) -> Repository {
+    let archive = findings.judged(
+        &written.archive,
+        is_dns_label,
+        "an archive name: lower-case letters, digits and `-`",
+    );
+    let url = resolve_url(&written.url, findings);
+    let suites: Vec<String> = listed(&written.suites, "suites", findings, |text, findings| {
+        let suite = folder.in_suite(text.get_ref());
+        if !is_suite(&suite) {
+            findings.report(text.span(), format!("`{}` is not a suite", text.get_ref()));
+        }
+        suite
+    });
+    let components = listed(
+        &written.components,
+        "components",
+        findings,
+        |text, findings| findings.judged(text, is_suite, "a component"),
+    );
+    let spans = written.suites.get_ref().iter().map(Spanned::span);
+    findings.archives.push(ArchiveUse {
+        archive: archive.clone(),
+        url: url.clone(),
+        suites: suites.iter().cloned().zip(spans).collect(),
+        recipe: folder.name.to_owned(),
+        file: findings.file.clone(),
+        url_span: written.url.span(),
+    });
+    let key = resolve_key(written, folder, findings);
+    let keep_in_image = written.keep_in_image.unwrap_or(defaults::KEEP_IN_IMAGE);
+    Repository {
+        archive,
+        url,
+        suites,
+        components,
+        key,
+        keep_in_image,
+    }
+}
+
+fn resolve_url(written: &Spanned<String>, findings: &mut Findings) -> String {
+    if let Some(problem) = url_problem(written.get_ref()) {
+        // Credentials must not be repeated in a message.
+        findings.report(written.span(), format!("the URL {problem}"));
+    }
+    written.get_ref().trim_end_matches('/').to_owned()
+}
+
+/// A list that is neither empty nor says a thing twice.
+fn listed(
+    list: &Spanned<Vec<Spanned<String>>>,
+    field: &str,
+    findings: &mut Findings,
+    mut resolve: impl FnMut(&Spanned<String>, &mut Findings) -> String,
+) -> Vec<String> {
+    if list.get_ref().is_empty() {
+        findings.report(list.span(), format!("`{field}` is empty"));
+    }
+    let mut resolved: Vec<String> = Vec::new();
+    for text in list.get_ref() {
+        let value = resolve(text, findings);
+        if resolved.contains(&value) {
+            findings.report(text.span(), format!("`{value}` is listed twice"));
+        }
+        resolved.push(value);
+    }
+    resolved
+}
+
+fn resolve_key(
+    written: &RepositoryDefinition,
+    folder: &Folder<'_>,
+    findings: &mut Findings,
+) -> RepositoryKey {
+    let mut fingerprints = Vec::new();
+    for text in &written.fingerprints {
+        match parse_fingerprint(text.get_ref()) {
+            Some(fingerprint) if fingerprints.contains(&fingerprint) => {
+                findings.report(
+                    text.span(),
+                    format!("fingerprint `{fingerprint}` is listed twice"),
+                );
+            }
+            Some(fingerprint) => fingerprints.push(fingerprint),
+            None => findings.report_with_hint(
+                text.span(),
+                format!("`{}` is not a fingerprint", text.get_ref()),
+                "write all 40 hexadecimal digits; key ids are too easily forged",
+            ),
+        }
+    }
+    let url = written
+        .key_url
+        .as_ref()
+        .map(|url| resolve_url(url, findings));
+    let vendored = written
+        .key
+        .as_ref()
+        .map(|key| folder.content_of(key, findings));
+    if url.is_none() && vendored.is_none() {
+        findings.report_with_hint(
+            written.archive.span(),
+            format!("repository `{}` has no key", written.archive.get_ref()),
+            "add `key` with a file of the recipe's folder, or `key-url`",
+        );
+    }
+    RepositoryKey {
+        fingerprints,
+        vendored,
+        url,
+    }
+}
+
+/// Finds archives that two recipes place differently, and suites that are listed twice.
+pub(super) fn check_archives<'a>(
+    uses: impl IntoIterator<Item = &'a ArchiveUse>,
+) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let mut seen: Vec<&ArchiveUse> = Vec::new();
+    for archive in uses {
+        let same = seen
+            .iter()
+            .filter(|earlier| earlier.archive == archive.archive);
+        if let Some(earlier) = same.clone().find(|earlier| earlier.url != archive.url) {
+            let message = format!("archive `{}` has two URLs", archive.archive);
+            problems.push(
+                Diagnostic::new(&archive.file, Some(archive.url_span.clone()), message)
+                    .label(format!("recipe `{}` has `{}`", earlier.recipe, earlier.url)),
+            );
+        }
+        for (suite, span) in &archive.suites {
+            let earlier = same
+                .clone()
+                .find(|earlier| earlier.suites.iter().any(|(other, _)| other == suite));
+            if let Some(earlier) = earlier {
+                let message = format!(
+                    "suite `{suite}` of archive `{}` is listed twice",
+                    archive.archive
+                );
+                problems.push(
+                    Diagnostic::new(&archive.file, Some(span.clone()), message)
+                        .label(format!("recipe `{}` lists it", earlier.recipe)),
+                );
+            }
+        }
+        seen.push(archive);
+    }
+    problems
+}
+
+/// What is missing for a base layer: the first recipe's repositories make it.
+pub(super) fn base_problem(recipes: &[(&str, &Findings)]) -> Option<String> {
+    let (first, findings) = recipes.first()?;
+    if findings.archives.is_empty() {
+        return Some(format!(
+            "recipe `{first}` is the first, so its repositories make the base layer, but it has none"
+        ));
+    }
+    let mut archives = recipes.iter().flat_map(|(_, findings)| &findings.archives);
+    (!archives.any(|archive| archive.archive == DEBIAN))
+        .then(|| format!("no recipe of the image has a repository with the archive `{DEBIAN}`"))
+}

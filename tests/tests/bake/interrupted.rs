@@ -1,0 +1,132 @@
+//! A bake that ends badly leaves nothing behind, and the next one just works.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use vmimage_tests::project::{Project, Ran, run};
+
+/// Starts a bake and waits until it is at work on the base layer.
+fn bake_until_busy(project: &Project) -> Child {
+    let mut child = project
+        .command(&["bake", "small", "--locked", "--out", "out"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("start a bake");
+    let stderr = child.stderr.take().expect("standard error is a pipe");
+    let mut lines = BufReader::new(stderr).lines();
+    let busy = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("layer base: "));
+    assert!(busy.is_some(), "the bake ended before it could be interrupted");
+    // Keep reading, so that the program never waits for its reader.
+    drop(std::thread::spawn(move || lines.count()));
+    child
+}
+
+/// Whether a process or mount of the project is still there.
+fn traces(project: &Project) -> Vec<String> {
+    let root = project.path("").display().to_string();
+    let root = root.trim_end_matches('/');
+    let mut traces = Vec::new();
+    for entry in fs::read_dir("/proc").expect("list processes").flatten() {
+        let own = entry.path();
+        let link = |name: &str| fs::read_link(own.join(name)).unwrap_or_default();
+        let mounts = fs::read_to_string(own.join("mountinfo")).unwrap_or_default();
+        if link("root").starts_with(root) || mounts.contains(root) {
+            traces.push(own.display().to_string());
+        }
+    }
+    traces
+}
+
+/// The kernel ends the processes of a PID namespace in its own time, which is short.
+fn wait_for_no_traces(project: &Project) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut left = traces(project);
+    while !left.is_empty() && Instant::now() < deadline {
+        pause();
+        left = traces(project);
+    }
+    assert_eq!(left, Vec::<String>::new(), "processes that are still in the project's mounts");
+}
+
+fn pause() {
+    let status = Command::new("sleep").arg("0.1").status().expect("sleep");
+    assert!(status.success());
+}
+
+fn send(signal: &str, child: &Child) {
+    let ran = run(Command::new("kill").args([signal, &child.id().to_string()]));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+fn nothing_is_left(project: &Project) {
+    wait_for_no_traces(project);
+    assert!(!project.path("out").exists(), "no output directory");
+    assert!(!project.path(".out.unfinished").join("disk.raw").exists(), "no half disk");
+}
+
+#[test]
+fn kill_and_interrupt_leave_nothing_and_the_next_bake_works() {
+    let project = Project::new();
+    project.done(&["lock", "small"]);
+
+    let mut child = bake_until_busy(&project);
+    child.kill().expect("kill -9");
+    child.wait().expect("reap");
+    nothing_is_left(&project);
+
+    let mut child = bake_until_busy(&project);
+    send("-INT", &child);
+    let status = child.wait().expect("reap");
+    assert_eq!(status.code(), Some(1));
+    nothing_is_left(&project);
+
+    project.done(&["bake", "small", "--locked", "--out", "out"]);
+    assert!(project.path("out/disk.raw").is_file());
+    let store = project.path("cache/layers/unfinished");
+    assert!(!store.exists(), "nothing unfinished is left in the store");
+}
+
+#[test]
+fn two_bakes_do_not_share_a_cache_at_once() {
+    let project = Project::new();
+    project.done(&["lock", "small"]);
+    let mut child = bake_until_busy(&project);
+    let second = project.run(&["bake", "small", "--locked", "--out", "other"]);
+    child.kill().expect("kill -9");
+    child.wait().expect("reap");
+    assert_eq!(second.code, 1);
+    assert!(second.stderr.contains("another bake is using it"), "{}", second.stderr);
+    assert!(second.stderr.ends_with("nothing was changed\n"), "{}", second.stderr);
+}
+
+/// A bake in a mount namespace of its own, in which `cache` is a small file system.
+fn bake_with_little_space(project: &Project, mib: u32) -> Ran {
+    let cache = project.path("little");
+    fs::create_dir_all(&cache).expect("make a folder");
+    let script = format!(
+        "mount -t tmpfs -o size={mib}m tmpfs {cache} && \
+         exec \"$@\" --cache {cache}",
+        cache = cache.display()
+    );
+    let inner = project.command(&["bake", "small", "--locked", "--out", "out"]);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &script, "sh"]);
+    command.arg(inner.get_program()).args(inner.get_args());
+    run(command.current_dir(project.path("")).env("NO_COLOR", "1"))
+}
+
+#[test]
+fn a_full_disk_is_noticed_before_it_is_full() {
+    let project = Project::new();
+    project.done(&["lock", "small"]);
+    let ran = bake_with_little_space(&project, 64);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains(" MiB"), "says how much: {}", ran.stderr);
+    assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("nothing was changed\n"), "{}", ran.stderr);
+    assert!(!Path::new(&project.path("out")).exists());
+}
