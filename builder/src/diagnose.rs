@@ -1,4 +1,4 @@
-//! Owns how problems of definitions are drawn, as rustc draws its own. Must not print.
+//! Owns how problems of definitions and locks are drawn, as rustc draws its own. Must not print.
 
 use std::ops::Range;
 
@@ -6,39 +6,47 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use vmimage_plan::{Diagnostic, Sources};
 
-/// Whether a terminal shows what is drawn.
+/// What a terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
     /// Text only.
     Never,
-    /// With escape sequences.
+    /// Text with escape sequences; it says the same without them.
     Always,
 }
 
-/// Draws every problem with the lines that it is about, and counts them at the end.
+/// Draws every problem with the line that it is about, and counts them at the end.
 pub fn draw(sources: &Sources, problems: &[Diagnostic], colour: Colour) -> String {
-    let mut text: String = problems
-        .iter()
-        .map(|problem| draw_one(sources.text(&problem.file), problem, colour) + "\n")
-        .collect();
-    match problems.len() {
-        0 => {}
-        1 => text.push_str("1 problem\n"),
-        count => text.push_str(&format!("{count} problems\n")),
+    let mut text = String::new();
+    for problem in problems {
+        text += &draw_in(sources.text(&problem.file), problem, colour);
+        text.push('\n');
     }
-    text
+    match problems.len() {
+        0 => text,
+        1 => text + "1 problem\n",
+        count => text + &format!("{count} problems\n"),
+    }
 }
 
-/// Draws one problem; `source` is its file's text.
-pub fn draw_one(source: Option<&str>, problem: &Diagnostic, colour: Colour) -> String {
+/// Draws a problem of the file that holds `source`.
+pub fn draw_text(source: &str, problem: &Diagnostic, colour: Colour) -> String {
+    draw_in(Some(source), problem, colour)
+}
+
+fn draw_in(source: Option<&str>, problem: &Diagnostic, colour: Colour) -> String {
     let title = Level::ERROR.primary_title(problem.message.as_str());
-    let span = source.zip(problem.span).map(|(source, span)| {
-        let span = within(source, span.start..span.end);
-        let mark = AnnotationKind::Primary.span(span).label(problem.label.as_deref());
-        Snippet::source(source).path(problem.file.as_str()).annotation(mark)
-    });
-    let mut group = match span {
-        Some(snippet) => title.element(snippet),
+    let mut group = match source.zip(problem.span) {
+        Some((source, span)) => {
+            let mark = AnnotationKind::Primary
+                .span(within(source, span.start..span.end))
+                .label(problem.label.as_deref());
+            title.element(
+                Snippet::source(source)
+                    .path(problem.file.as_str())
+                    .annotation(mark),
+            )
+        }
         None => title.element(Origin::path(problem.file.as_str())),
     };
     if let Some(hint) = &problem.hint {
@@ -48,11 +56,101 @@ pub fn draw_one(source: Option<&str>, problem: &Diagnostic, colour: Colour) -> S
         Colour::Never => Renderer::plain(),
         Colour::Always => Renderer::styled(),
     };
-    renderer.decor_style(DecorStyle::Ascii).render(&[group]) + "\n"
+    let mut text = renderer.decor_style(DecorStyle::Ascii).render(&[group]);
+    text.push('\n');
+    text
 }
 
-/// `span` moved to where `source` has characters: a file may have changed since it was read.
+/// `span` moved to where `source` has characters: the file may have changed since it was checked.
 fn within(source: &str, span: Range<usize>) -> Range<usize> {
     let start = source.floor_char_boundary(span.start);
     start..source.ceil_char_boundary(span.end).max(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Colour, draw, draw_text};
+    use vmimage_plan::sources::SourceFile;
+    use vmimage_plan::{Diagnostic, Sources};
+
+    const FILE: &str = "images/web.toml";
+    const TEXT: &str = "format = 1\nrecipes = [\"webmin\", \"virtualmim\"]\nroot-volume-gb = 20\n";
+
+    fn problem(marked: &str, message: &str) -> Diagnostic {
+        let start = TEXT.find(marked).unwrap();
+        Diagnostic::new(FILE, Some(start..start + marked.len()), message)
+    }
+
+    #[test]
+    fn a_problem_is_drawn_with_its_place_label_and_hint() {
+        let unknown = problem("\"virtualmim\"", "no recipe named `virtualmim`")
+            .label("not found in `recipes/`")
+            .hint("a recipe with a similar name exists: `virtualmin`");
+        insta::assert_snapshot!(draw_text(TEXT, &unknown, Colour::Never), @r#"
+        error: no recipe named `virtualmim`
+         --> images/web.toml:2:22
+          |
+        2 | recipes = ["webmin", "virtualmim"]
+          |                      ^^^^^^^^^^^^ not found in `recipes/`
+          |
+          = help: a recipe with a similar name exists: `virtualmin`
+        "#);
+    }
+
+    #[test]
+    fn problems_are_drawn_in_order_and_counted() {
+        let mut sources = Sources::default();
+        let bytes = TEXT.as_bytes().to_vec();
+        sources.insert(
+            FILE,
+            SourceFile {
+                bytes,
+                executable: false,
+            },
+        );
+        let problems = [
+            Diagnostic::new(FILE, None, "missing field `name`"),
+            problem("root-volume-gb", "unknown field `root-volume-gb`"),
+        ];
+        insta::assert_snapshot!(draw(&sources, &problems, Colour::Never), @"
+        error: missing field `name`
+         --> images/web.toml
+
+        error: unknown field `root-volume-gb`
+         --> images/web.toml:3:1
+          |
+        3 | root-volume-gb = 20
+          | ^^^^^^^^^^^^^^
+
+        2 problems
+        ");
+        assert_eq!(draw(&sources, &[], Colour::Never), "");
+    }
+
+    #[test]
+    fn colour_adds_escape_sequences_and_nothing_else() {
+        let unknown = problem("root-volume-gb", "unknown field `root-volume-gb`").hint("remove it");
+        let styled = draw_text(TEXT, &unknown, Colour::Always);
+        assert!(styled.contains('\u{1b}'));
+        let mut plain = String::new();
+        let mut parts = styled.split('\u{1b}');
+        plain += parts.next().unwrap();
+        for part in parts {
+            plain += part.split_once('m').unwrap().1;
+        }
+        assert_eq!(plain, draw_text(TEXT, &unknown, Colour::Never));
+    }
+
+    #[test]
+    fn a_place_outside_the_text_is_drawn_at_its_end() {
+        let changed = "naïve = 1\n";
+        for span in [3..4, 0..500, 400..500, 10..10] {
+            let problem = Diagnostic::new(FILE, Some(span), "changed meanwhile");
+            let drawn = draw_text(changed, &problem, Colour::Never);
+            assert!(
+                drawn.starts_with("error: changed meanwhile\n --> images/web.toml:"),
+                "{drawn}"
+            );
+        }
+    }
 }

@@ -1,3 +1,4 @@
 //! Owns what the integration tests share: the stand-in vendor repositories and their signing key.
 
+pub mod project;
 pub mod standin;

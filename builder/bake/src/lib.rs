@@ -4,6 +4,7 @@
 pub mod boot_test;
 pub mod deb;
 pub mod disk;
+pub mod execute;
 pub mod fetch;
 pub mod inspect;
 pub mod install;

@@ -58,7 +58,11 @@ impl LayerKey {
 /// Gives repositories whose key was accepted when the lock was made that key, so that the image can
 /// verify them later on as this program did.
 pub fn with_accepted_keys(image: &mut Image, lock: &Lock) {
-    for repository in image.recipes.iter_mut().flat_map(|recipe| &mut recipe.repositories) {
+    for repository in image
+        .recipes
+        .iter_mut()
+        .flat_map(|recipe| &mut recipe.repositories)
+    {
         let accepted = lock.repositories.iter().find_map(|locked| {
             let key = locked.accepted_key.as_ref()?;
             (locked.archive == repository.archive).then_some((locked, key))

@@ -6,7 +6,6 @@ use clap::{Args, ValueEnum};
 use vmimage_bake::execute::{BakeReport, BakeRequest, execute, observe_output};
 use vmimage_bake::fetch::deb_path;
 use vmimage_bake::layers::LayerStore;
-use vmimage_bake::sandbox::overlay::Attributes;
 use vmimage_plan::bake::{BakePlan, Format, Inventory, plan_bake};
 use vmimage_plan::definition::Architecture;
 use vmimage_plan::layer::with_accepted_keys;

@@ -12,6 +12,7 @@ use vmimage_plan::lock::{Lock, check_stale};
 
 use super::Context;
 use super::source_options::SourceOptions;
+use crate::diagnose::Colour;
 use crate::failure::Failure;
 use crate::printer::Progress;
 use crate::{clock, diagnose, printer, project, stand_in};
@@ -56,8 +57,9 @@ enum LockFileError {
 pub(super) struct Prepared {
     pub(super) image: Image,
     pub(super) mirrors: Mirrors,
-    pub(super) lock_path: PathBuf,
+    lock_path: PathBuf,
     lock_name: String,
+    colour: Colour,
 }
 
 /// Loads an image, puts stand-ins in their vendors' places and finds the mirrors.
@@ -82,7 +84,7 @@ pub(super) fn prepare(
     );
     let lock_path = lock.map_or_else(|| context.project.join(&lock_name), Path::to_path_buf);
     let mirrors = Mirrors::new(explicit).with_host_apt();
-    Ok(Prepared { image, mirrors, lock_path, lock_name })
+    Ok(Prepared { image, mirrors, lock_path, lock_name, colour: context.colour() })
 }
 
 fn load(context: &Context, sources: &Sources, path: &str) -> Result<Image, Failure> {
@@ -114,7 +116,7 @@ impl Prepared {
         };
         match Lock::parse(&self.lock_name, &text) {
             Ok(lock) => Ok(Some((text, lock))),
-            Err(problem) => Err(Failure::drawn(diagnose::draw_text(&text, &problem))),
+            Err(problem) => Err(Failure::drawn(diagnose::draw_text(&text, &problem, self.colour))),
         }
     }
 

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 use vmimage_bake::sandbox::overlay::Attributes;
 
+use crate::diagnose::Colour;
 use crate::environment::Environment;
 use crate::failure::Failure;
 
@@ -45,9 +46,13 @@ struct Context {
 
 impl Context {
     /// Whether diagnostics may use colour.
-    fn colour(&self) -> bool {
+    fn colour(&self) -> Colour {
         use std::io::IsTerminal as _;
-        std::io::stderr().is_terminal() && !self.environment.no_color
+        if std::io::stderr().is_terminal() && !self.environment.no_color {
+            Colour::Always
+        } else {
+            Colour::Never
+        }
     }
 
     /// In a user namespace, overlays keep their records in `user.*` attributes.

@@ -1,1 +1,205 @@
-//! Owns the boot test: a disk started in QEMU, and what its console said.
+//! Owns the boot test: a disk started in QEMU under UEFI, and what it showed. Must not write to the
+//! disk: the guest writes to a temporary overlay. Only x86-64 disks can be booted.
+//!
+//! Facts come from the image itself, without a password and without a change to it: a metadata service
+//! serves a program as user data, which the image's own `vmimage-launch.service` fetches and runs as on
+//! EC2. What an image without that service would have said is reported as not observed.
+
+mod checks;
+mod console;
+mod disk;
+mod error;
+mod host;
+mod machine;
+mod metadata;
+mod report;
+mod scratch;
+mod session;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
+
+use vmimage_plan::event::{Event, Sink};
+
+pub use disk::DiskFormat;
+pub use error::BootTestError;
+pub use host::Host;
+pub use machine::Accelerator;
+pub use metadata::{Metadata, relay};
+pub use report::{Boot, BootTestReport, Check, Ending, Outcome, Stages};
+
+use disk::Disk;
+use machine::Machine;
+use metadata::MetadataSocket;
+use scratch::Scratch;
+use session::Session;
+
+/// TCG takes about a minute to a login prompt on two cores; a busy machine takes several.
+pub const DEFAULT_BOOT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The overlay takes what the guest writes while it boots and while its file system grows.
+const NEEDED_BYTES: u64 = 1 << 30;
+
+/// What to boot, and how.
+#[derive(Debug)]
+pub struct BootTestRequest<'a> {
+    /// The disk, raw or qcow2. It is only read.
+    pub disk: PathBuf,
+    /// Where the console logs are kept; made if absent.
+    pub log_dir: PathBuf,
+    /// Where the temporary overlay is made.
+    pub work_dir: PathBuf,
+    /// What runs the guest; `None` is KVM where it works.
+    pub accelerator: Option<Accelerator>,
+    /// How long one boot may take.
+    pub boot_timeout: Duration,
+    /// The guest's metadata service.
+    pub metadata: Option<Metadata<'a>>,
+    /// Ends the test when set, for example by Ctrl-C.
+    pub cancel: &'a AtomicBool,
+    /// Where programs and firmware are.
+    pub host: Host,
+}
+
+/// The program that the metadata service must serve as user data.
+pub fn report_user_data() -> &'static [u8] {
+    include_bytes!("report.sh")
+}
+
+/// Boots a disk twice and says what it showed. An error means that no boot could be tried.
+pub fn boot_test(
+    request: &BootTestRequest<'_>,
+    sink: Sink<'_>,
+) -> Result<BootTestReport, BootTestError> {
+    let disk = Disk::open(&request.disk)?;
+    let qemu = request.host.program("qemu-system-x86_64")?;
+    let qemu_img = request.host.program("qemu-img")?;
+    let setpriv = request.host.program("setpriv")?;
+    let firmware = request.host.firmware()?;
+    std::fs::create_dir_all(&request.log_dir).map_err(|source| BootTestError::Scratch {
+        path: request.log_dir.clone(),
+        source,
+    })?;
+    let scratch = Scratch::new(&request.work_dir)?;
+    let free_bytes = host::free_bytes(scratch.path())?;
+    if free_bytes < NEEDED_BYTES {
+        let path = request.work_dir.clone();
+        return Err(BootTestError::Space {
+            path,
+            needed_bytes: NEEDED_BYTES,
+            free_bytes,
+        });
+    }
+    let socket = scratch.path().join("metadata");
+    let machine = Machine {
+        qemu,
+        setpriv,
+        firmware_code: firmware.code.clone(),
+        firmware_variables: scratch.path().join("variables.fd"),
+        overlay: scratch.path().join("overlay.qcow2"),
+        control_socket: scratch.path().join("control"),
+        forward_command: request
+            .metadata
+            .as_ref()
+            .map(|metadata| metadata::forward_command(&metadata.relay, &socket)),
+        uuid: session::new_system_uuid()?,
+    };
+    let (connections, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let session = Session {
+        machine,
+        // Enough for growth to show beyond doubt, also on a large disk.
+        grown_bytes: disk.bytes.next_multiple_of(1 << 20)
+            + (disk.bytes / 4).next_multiple_of(1 << 20).max(2 << 30),
+        disk: &disk,
+        firmware: &firmware,
+        qemu_img,
+        log_dir: &request.log_dir,
+        boot_timeout: request.boot_timeout,
+        connections: &connections,
+        cancel: request.cancel,
+    };
+    std::thread::scope(|scope| {
+        let _socket = match &request.metadata {
+            Some(metadata) => {
+                let listen = MetadataSocket::listen(
+                    scope,
+                    socket.clone(),
+                    metadata.serve,
+                    &connections,
+                    &stop,
+                );
+                Some(listen.map_err(|source| BootTestError::Scratch {
+                    path: socket,
+                    source,
+                })?)
+            }
+            None => None,
+        };
+        boot_twice(&session, request, sink)
+    })
+}
+
+fn boot_twice(
+    session: &Session<'_>,
+    request: &BootTestRequest<'_>,
+    sink: Sink<'_>,
+) -> Result<BootTestReport, BootTestError> {
+    let (accelerator, accelerator_reason, first) = first_boot(session, request, sink)?;
+    let second = match first.ending {
+        Ending::PoweredOff => Some(session.boot(2, accelerator, sink)?),
+        Ending::Stopped { .. }
+        | Ending::GaveUp { .. }
+        | Ending::TimedOut { .. }
+        | Ending::Cancelled
+        | Ending::AcceleratorFailed { .. } => None,
+    };
+    let checks = checks::judge(&first, second.as_ref(), session.grown_bytes);
+    Ok(BootTestReport {
+        format: 1,
+        disk: session.disk.path.clone(),
+        disk_format: session.disk.format,
+        disk_bytes: session.disk.bytes,
+        grown_bytes: session.grown_bytes,
+        accelerator,
+        accelerator_reason,
+        firmware: session.firmware.code.clone(),
+        verdict: checks::verdict(&checks),
+        checks,
+        boots: [Some(first), second].into_iter().flatten().collect(),
+    })
+}
+
+/// Boots with KVM if it may be used, and again without it if it does not work.
+fn first_boot(
+    session: &Session<'_>,
+    request: &BootTestRequest<'_>,
+    sink: Sink<'_>,
+) -> Result<(Accelerator, String, Boot), BootTestError> {
+    let obstacle = match request.accelerator {
+        Some(accelerator) => {
+            session.prepare()?;
+            let boot = session.boot(1, accelerator, sink)?;
+            return Ok((accelerator, "asked for".to_owned(), boot));
+        }
+        None => request.host.kvm_obstacle(),
+    };
+    let obstacle = match obstacle {
+        Some(obstacle) => obstacle,
+        None => {
+            session.prepare()?;
+            let boot = session.boot(1, Accelerator::Kvm, sink)?;
+            let Ending::AcceleratorFailed { reason } = &boot.ending else {
+                return Ok((Accelerator::Kvm, "KVM works here".to_owned(), boot));
+            };
+            format!("KVM does not work here ({reason})")
+        }
+    };
+    sink(Event::Warning {
+        message: format!("booting with TCG, which is slow: {obstacle}"),
+    });
+    session.prepare()?;
+    let boot = session.boot(1, Accelerator::Tcg, sink)?;
+    Ok((Accelerator::Tcg, obstacle, boot))
+}

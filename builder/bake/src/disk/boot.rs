@@ -3,35 +3,21 @@
 
 use std::cmp::Ordering;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use vmimage_plan::definition::{Architecture, Image};
 
 use super::error::DiskError;
+use super::fat32::Content;
 use super::ids::Guid;
-
-/// A file of the EFI system partition.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BootFile {
-    /// Path in the partition, with `/` between the parts and none at the start.
-    pub(crate) path: String,
-    pub(crate) content: BootContent,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum BootContent {
-    /// Copied from this file of the host.
-    Copy(PathBuf),
-    Text(String),
-}
 
 /// What a disk boots with.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BootFiles {
     /// The kernel's version, as `uname -r` prints it.
     pub(crate) kernel: String,
-    /// In the order in which they are written.
-    pub(crate) files: Vec<BootFile>,
+    /// The files of the EFI system partition, by path.
+    pub(crate) files: Vec<(String, Content)>,
 }
 
 /// Finds the boot files of the tree at `tree`. The newest kernel that has an initrd is booted.
@@ -65,14 +51,8 @@ pub(crate) fn find_boot_files(
         });
     }
     let vmlinuz = tree.join("boot").join(format!("vmlinuz-{kernel}"));
-    let copy = |path: String, from: &Path| BootFile {
-        path,
-        content: BootContent::Copy(from.to_owned()),
-    };
-    let text = |path: String, text: String| BootFile {
-        path,
-        content: BootContent::Text(text),
-    };
+    let copy = |path: String, from: &Path| (path, Content::Copy(from.to_owned()));
+    let text = |path: String, text: String| (path, Content::Text(text));
     Ok(BootFiles {
         files: vec![
             copy(format!("EFI/BOOT/{removable}"), &loader_path),

@@ -13,6 +13,7 @@ mod error;
 mod esp;
 mod ext4;
 mod extents;
+mod fat32;
 mod ids;
 mod inodes;
 mod layout;

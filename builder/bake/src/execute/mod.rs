@@ -24,7 +24,6 @@ use crate::disk::DiskError;
 use crate::fetch::{FetchError, Mirrors, fetch};
 use crate::install::InstallError;
 use crate::layers::{ApplyError, LayerStore, StoreError};
-use crate::manifest::ManifestError;
 use crate::sandbox::SandboxError;
 use crate::sandbox::overlay::Attributes;
 use crate::seal::SealError;
@@ -161,9 +160,6 @@ pub enum BakeError {
     /// The disk.
     #[error("cannot make the disk")]
     Disk(#[source] DiskError),
-    /// The manifest or a bill of materials.
-    #[error("cannot describe the image")]
-    Manifest(#[source] ManifestError),
     /// A file of the cache or of the output directory.
     #[error("cannot {verb} `{path}`")]
     File {
@@ -218,7 +214,6 @@ impl BakeError {
             Self::Apply { .. }
             | Self::Seal(_)
             | Self::Checks(_)
-            | Self::Manifest(_)
             | Self::File { .. }
             | Self::Thread => None,
         }

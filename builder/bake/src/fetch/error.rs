@@ -44,10 +44,10 @@ pub enum FetchError {
         version: String,
         archive: String,
         #[source]
-        source: DownloadError,
+        source: Box<DownloadError>,
     },
     #[error(transparent)]
-    Download(#[from] DownloadError),
+    Download(Box<DownloadError>),
 }
 
 impl FetchError {

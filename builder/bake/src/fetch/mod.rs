@@ -82,7 +82,8 @@ pub fn fetch_verified(
         source,
     })?;
     let items = wanted_items(packages, image, mirrors, cache)?;
-    make_room(&folder, items.iter().map(|item| &item.wanted))?;
+    make_room(&folder, items.iter().map(|item| &item.wanted))
+        .map_err(|source| FetchError::Download(Box::new(source)))?;
     let transport = Transport::new(mirrors.proxy());
     let tally = obtain_all("fetch", &transport, &items, verify, sink)
         .map_err(|(position, source)| package_error(packages, &items, position, source))?;
@@ -157,7 +158,7 @@ fn package_error(
     source: DownloadError,
 ) -> FetchError {
     let Some(package) = items.get(failed).and_then(|item| packages.get(item.index)) else {
-        return FetchError::Download(source);
+        return FetchError::Download(Box::new(source));
     };
     if let DownloadError::Transport(TransportError::NotFound { url }) = &source {
         return FetchError::Superseded {
@@ -171,6 +172,6 @@ fn package_error(
         package: package.name.clone(),
         version: package.version.clone(),
         archive: package.archive.clone(),
-        source,
+        source: Box::new(source),
     }
 }

@@ -136,7 +136,7 @@ impl Transport {
                 let range = response
                     .headers()
                     .get("Content-Range")
-                    .map(|value| value.as_bytes());
+                    .map(ureq::http::HeaderValue::as_bytes);
                 if !range.is_some_and(|r| r.starts_with(format!("bytes {from}-").as_bytes())) {
                     return Err(TransportError::CannotResume {
                         url: url.to_owned(),
@@ -189,14 +189,17 @@ impl Transport {
 }
 
 fn open_file(url: &str, path: &str, from: u64) -> Result<Opened, TransportError> {
-    let local = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => TransportError::NotFound {
-            url: url.to_owned(),
-        },
-        _ => TransportError::Local {
-            url: url.to_owned(),
-            source,
-        },
+    let local = |source: io::Error| {
+        if source.kind() == io::ErrorKind::NotFound {
+            TransportError::NotFound {
+                url: url.to_owned(),
+            }
+        } else {
+            TransportError::Local {
+                url: url.to_owned(),
+                source,
+            }
+        }
     };
     let mut file = File::open(decode_path(path)).map_err(local)?;
     file.seek(SeekFrom::Start(from)).map_err(local)?;

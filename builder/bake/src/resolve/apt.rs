@@ -22,7 +22,7 @@ use super::{LockRequest, ResolveError};
 use crate::fetch::{Outcome, run_bounded};
 
 /// How long one simulation may take; a large one takes about two seconds.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 /// Read before anything of the host's configuration, and keeps all of that out.
 const CONFIG: &str = "\
 Dir::Etc::main \"/dev/null\";
@@ -137,13 +137,14 @@ impl AptRoot {
                 })
                 .collect();
             if !components.is_empty() {
-                text.push_str(&format!(
+                let line = format!(
                     "deb [trusted=yes arch={}] {} {} {}\n",
                     self.architecture.debian(),
                     sources.apt_uri(source),
                     source.suite,
                     components.join(" ")
-                ));
+                );
+                text.push_str(&line);
             }
         }
         self.write("sources.list", &text)

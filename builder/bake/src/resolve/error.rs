@@ -83,12 +83,12 @@ pub enum ResolveError {
         archive: String,
         suite: String,
         #[source]
-        source: DownloadError,
+        source: Box<DownloadError>,
     },
     #[error("cannot get the indexes")]
     Room {
         #[source]
-        source: DownloadError,
+        source: Box<DownloadError>,
     },
     #[error("cannot {operation} `{path}`")]
     Io {

@@ -88,7 +88,9 @@ pub(crate) fn obtain(
         }
     }
     let room = make_room(&cache, items.iter().map(|item| &item.wanted));
-    room.map_err(|source| ResolveError::Room { source })?;
+    room.map_err(|source| ResolveError::Room {
+        source: Box::new(source),
+    })?;
     let step = format!("fetch indexes {}", architecture.as_str());
     obtain_all(&step, transport, &items, Verify::All, sink).map_err(|(place, source)| {
         let suite = items
@@ -97,7 +99,7 @@ pub(crate) fn obtain(
         ResolveError::Index {
             archive: suite.map_or_else(String::new, |s| s.repository.archive.clone()),
             suite: suite.map_or_else(String::new, |s| s.suite.to_owned()),
-            source,
+            source: Box::new(source),
         }
     })?;
     Ok(indexes)

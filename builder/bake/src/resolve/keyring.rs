@@ -129,11 +129,9 @@ pub(crate) fn check_primary(
     signs_itself: bool,
 ) -> Result<(), SignatureError> {
     let name = fingerprint_of(key);
-    let revoked = key
-        .details
-        .revocation_signatures
-        .iter()
-        .any(|s| s.typ() == Some(SignatureType::KeyRevocation) && s.verify_key(key).is_ok());
+    let revoked = key.details.revocation_signatures.iter().any(|s| {
+        s.typ() == Some(SignatureType::KeyRevocation) && s.verify_key(&key.primary_key).is_ok()
+    });
     if revoked {
         return Err(SignatureError::Revoked { key: name });
     }
@@ -208,19 +206,21 @@ pub(crate) fn check_subkey(
 /// The newest signature in which a key speaks of itself: directly, or of a user id that it has not
 /// revoked since.
 fn newest_self_signature(key: &SignedPublicKey, now: Timestamp) -> Option<&Signature> {
-    let direct = key
-        .details
-        .direct_signatures
-        .iter()
-        .filter(|s| s.typ() == Some(SignatureType::Key) && s.verify_key(key).is_ok());
+    let direct =
+        key.details.direct_signatures.iter().filter(|s| {
+            s.typ() == Some(SignatureType::Key) && s.verify_key(&key.primary_key).is_ok()
+        });
     let users = key.details.users.iter().flat_map(|user| {
-        let good = |s: &&Signature| s.verify_certification(key, Tag::UserId, &user.id).is_ok();
+        let good = |s: &&Signature| {
+            s.verify_certification(&key.primary_key, Tag::UserId, &user.id)
+                .is_ok()
+        };
         let is_revocation = |s: &&Signature| s.typ() == Some(SignatureType::CertRevocation);
         let revoked = user
             .signatures
             .iter()
             .filter(|s| is_revocation(s) && good(s))
-            .filter_map(|s| s.created())
+            .filter_map(Signature::created)
             .max();
         user.signatures
             .iter()
@@ -239,7 +239,7 @@ fn is_current(signature: &Signature, now: Timestamp) -> bool {
     };
     let lifetime = signature
         .signature_expiration_time()
-        .map_or(0, |time| time.as_secs());
+        .map_or(0, pgp::types::Duration::as_secs);
     created <= now.as_second() && (lifetime == 0 || now.as_second() < created + i64::from(lifetime))
 }
 

@@ -262,7 +262,7 @@ fn check_data(
     }
     let lifetime = signature
         .signature_expiration_time()
-        .map_or(0, |time| time.as_secs());
+        .map_or(0, pgp::types::Duration::as_secs);
     if lifetime != 0 && now.as_second() >= created + i64::from(lifetime) {
         return Err(SignatureError::SignatureExpired {
             key: name,

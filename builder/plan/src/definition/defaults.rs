@@ -31,7 +31,8 @@ pub const HEALTH_AT_MOST_SECS: u32 = 300;
 /// `path` of a role that serves HTTPS.
 pub const HEALTH_PATH: &str = "/";
 
-/// What a role's instances are unless the fleet says otherwise: the replaced runbook's values.
+/// What a role's instances are unless the fleet says otherwise: the replaced runbook's values
+/// but for what is noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoleDefaults {
     /// `instance-type`.
@@ -52,7 +53,8 @@ pub const fn role(role: Role) -> RoleDefaults {
         Role::Web | Role::Api => ("t3.medium", 2, 5, None, Some(443)),
         // The runbook names no size, since it kept data on the root volume: 100 GiB is our choice.
         Role::Database => ("t3.medium", 2, 3, Some(100), None),
-        Role::Storage => ("t3.large", 2, 2, Some(100), None),
+        // The runbook's two bricks have no quorum; a volume of replica 3 has.
+        Role::Storage => ("t3.large", 3, 3, Some(100), None),
         Role::Monitoring => ("t3.small", 2, 2, None, None),
     };
     RoleDefaults {

@@ -1,5 +1,8 @@
 //! Owns the check of a whole project.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use super::resolve::{load_fleet, load_image, load_recipe, recipe_file, recipe_names};
 use super::{Suite, document};
 use crate::lock::Lock;
@@ -57,6 +60,6 @@ pub fn check_project(sources: &Sources) -> Vec<Diagnostic> {
 }
 
 fn is_lock(path: &str) -> bool {
-    path.strip_prefix("images/")
-        .is_some_and(|name| name.ends_with(".lock"))
+    let path = Path::new(path);
+    path.parent() == Some(Path::new("images")) && path.extension() == Some(OsStr::new("lock"))
 }

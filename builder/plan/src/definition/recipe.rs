@@ -76,7 +76,11 @@ impl Content {
     /// Bytes with their digest.
     pub fn new(origin: impl Into<String>, bytes: Vec<u8>) -> Self {
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        Self { origin: origin.into(), bytes, sha256 }
+        Self {
+            origin: origin.into(),
+            bytes,
+            sha256,
+        }
     }
 }
 

@@ -174,13 +174,13 @@ pub(crate) fn url_problem(url: &str) -> Option<&'static str> {
 /// A region of AWS, for example `eu-west-1` or `us-gov-east-1`.
 pub(crate) fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
-    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    let letters = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
     match parts.split_last() {
         Some((number, [area, rest @ ..])) => {
             area.len() == 2
-                && letters(&area)
+                && letters(area)
                 && (1..=2).contains(&rest.len())
-                && rest.iter().all(|part| letters(&part))
+                && rest.iter().all(|part| letters(part))
                 && (1..=2).contains(&number.len())
                 && number.bytes().all(|b| b.is_ascii_digit())
         }

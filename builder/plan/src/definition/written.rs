@@ -25,6 +25,7 @@ pub(super) struct ImageDefinition {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_field_names, reason = "every size says its unit")]
 pub(super) struct DiskDefinition {
     pub(super) esp_mib: Option<Spanned<u64>>,
     pub(super) root_mib: Option<Spanned<u64>>,

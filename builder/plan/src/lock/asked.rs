@@ -73,8 +73,12 @@ impl Asked {
     }
 
     /// Its SHA-256, in hexadecimal: of one line of JSON with the fields in their order here.
+    ///
+    /// # Panics
+    ///
+    /// Never: texts and lists are always valid JSON.
     pub fn digest(&self) -> String {
-        let json = serde_json::to_vec(self).expect("strings and lists are always valid JSON");
+        let json = serde_json::to_vec(self).expect("texts and lists are always valid JSON");
         sha256_hex(&json)
     }
 }

@@ -123,14 +123,14 @@ fn compare_repository(
     now: &AskedRepository,
     reasons: &mut Vec<String>,
 ) {
-    let changes = [
+    let parts = [
         (then.url != now.url, "URL"),
         (then.suites != now.suites, "suites"),
         (then.components != now.components, "components"),
         (then.fingerprints != now.fingerprints, "fingerprints"),
         (then.key_sha256 != now.key_sha256, "vendored key"),
     ];
-    let changed: Vec<&str> = changes
+    let changed: Vec<&str> = parts
         .iter()
         .filter(|(changed, _)| *changed)
         .map(|(_, what)| *what)

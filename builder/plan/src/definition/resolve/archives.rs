@@ -26,7 +26,7 @@ pub(super) struct ArchiveUse {
 }
 
 pub(super) fn resolve_repository(
-    written: RepositoryDefinition,
+    written: &RepositoryDefinition,
     folder: &Folder<'_>,
     findings: &mut Findings,
 ) -> Repository {
@@ -58,7 +58,7 @@ pub(super) fn resolve_repository(
         file: findings.file.clone(),
         url_span: written.url.span(),
     });
-    let key = resolve_key(&written, folder, findings);
+    let key = resolve_key(written, folder, findings);
     let keep_in_image = written.keep_in_image.unwrap_or(defaults::KEEP_IN_IMAGE);
     Repository {
         archive,

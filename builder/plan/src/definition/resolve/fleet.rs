@@ -124,22 +124,19 @@ fn resolve_roles(
 ) -> Vec<FleetRole> {
     let mut by_role = BTreeMap::new();
     for (name, definition) in written {
-        match Role::parse(name.get_ref()) {
-            Some(role) => {
-                by_role.insert(role, definition);
-            }
-            None => {
-                let names = Role::ALL.map(Role::as_str);
-                let hint = similar_name(name.get_ref(), names)
-                    .map(|name| format!("a role with a similar name exists: `{name}`"));
-                findings.report_with_label(
-                    name.span(),
-                    format!("no role named `{}`", name.get_ref()),
-                    format!("the roles are `{}`", names.join("`, `")),
-                    hint,
-                );
-            }
+        if let Some(role) = Role::parse(name.get_ref()) {
+            by_role.insert(role, definition);
+            continue;
         }
+        let names = Role::ALL.map(Role::as_str);
+        let hint = similar_name(name.get_ref(), names)
+            .map(|name| format!("a role with a similar name exists: `{name}`"));
+        findings.report_with_label(
+            name.span(),
+            format!("no role named `{}`", name.get_ref()),
+            format!("the roles are `{}`", names.join("`, `")),
+            hint,
+        );
     }
     Role::ALL
         .into_iter()

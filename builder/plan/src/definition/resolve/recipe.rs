@@ -156,7 +156,7 @@ pub(crate) fn load_recipe(
 
 /// Adds what is common to all suites, or what one suite adds.
 fn add_part(recipe: &mut Recipe, part: Part, folder: &Folder<'_>, findings: &mut Findings) {
-    for written in part.repositories {
+    for written in &part.repositories {
         recipe
             .repositories
             .push(resolve_repository(written, folder, findings));

@@ -1,5 +1,8 @@
 //! A small project that is right, to be broken by tests.
 
+use std::fmt::Write as _;
+
+use vmimage_plan::definition::check_project;
 use vmimage_plan::sources::SourceFile;
 use vmimage_plan::{Diagnostic, Sources};
 
@@ -125,24 +128,31 @@ pub(crate) fn with(changes: &[(&str, &str)]) -> Sources {
     sources
 }
 
+/// The problems of the good project with these changes, as [`lines`].
+pub(crate) fn check(changes: &[(&str, &str)], expected: &str) {
+    let sources = with(changes);
+    let found = lines(&sources, &check_project(&sources));
+    assert_eq!(found.trim_end(), expected.trim_end());
+}
+
 /// One line per problem: `file:line:column message [label] (hint)`.
 pub(crate) fn lines(sources: &Sources, problems: &[Diagnostic]) -> String {
     let mut lines = String::new();
     for problem in problems {
         lines += &problem.file;
         if let Some(span) = problem.span {
-            let text = sources.text(&problem.file).unwrap();
+            let text = sources.text(&problem.file).expect("only text has places");
             let before = &text[..span.start];
             let line = before.matches('\n').count() + 1;
             let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-            lines += &format!(":{line}:{column}");
+            write!(lines, ":{line}:{column}").expect("a String takes every text");
         }
-        lines += &format!(" {}", problem.message);
+        write!(lines, " {}", problem.message).expect("a String takes every text");
         if let Some(label) = &problem.label {
-            lines += &format!(" [{label}]");
+            write!(lines, " [{label}]").expect("a String takes every text");
         }
         if let Some(hint) = &problem.hint {
-            lines += &format!(" ({hint})");
+            write!(lines, " ({hint})").expect("a String takes every text");
         }
         lines += "\n";
     }

@@ -1,9 +1,6 @@
 //! Locks: their text, what is refused, and why one is stale.
 
-#[expect(dead_code, reason = "each test file uses another part of the project")]
-mod project;
-
-use project::{BASE, IMAGE, WEB, with};
+use super::project::{BASE, IMAGE, WEB, with};
 use vmimage_plan::definition::{Image, load_image};
 use vmimage_plan::lock::{
     Asked, FORMAT, Lock, LockedPackage, LockedRepository, Target, check_stale, lock_inputs,

@@ -1,9 +1,6 @@
 //! No bytes in any file of a project make a check panic, and no lock that is not right is taken for one.
 
-#[expect(dead_code, reason = "each test file uses another part of the project")]
-mod project;
-
-use project::{BASE, FLEET, IMAGE, WEB, with};
+use super::project::{BASE, FLEET, IMAGE, WEB, with};
 use vmimage_plan::definition::{FLEET_FILE, check_project, load_fleet, load_image};
 use vmimage_plan::lock::Lock;
 use vmimage_plan::sources::SourceFile;
@@ -154,7 +151,7 @@ fn deep_nesting_is_an_error_and_not_a_stack_overflow() {
 
 #[test]
 fn a_lock_that_parses_renders_to_itself() {
-    let good = include_str!("project/small.lock");
+    let good = include_str!("small.lock");
     assert_eq!(
         Lock::parse("images/small.lock", good).unwrap().render(),
         good

@@ -1,0 +1,13 @@
+//! Tests of the crate's public functions on whole projects.
+//!
+//! - `definitions`: what good images and fleets resolve to, and the problems of bad ones
+//! - `recipes`: the problems of bad recipes
+//! - `lock`: locks as text, refused locks, stale locks
+//! - `garbage`: arbitrary bytes in any file
+//! - `project`: the project that the others start from
+
+mod definitions;
+mod garbage;
+mod lock;
+mod project;
+mod recipes;
