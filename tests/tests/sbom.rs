@@ -9,8 +9,11 @@ use vmimage_bake::manifest::{FORMAT, Manifest, PackageEntry, RecipeEntry};
 use vmimage_bake::sbom::{cyclonedx, spdx};
 use vmimage_plan::definition::{Architecture, Suite};
 
-/// What the virtual environment needs. `make test` prepares one at `target/venv`.
-const VALIDATORS: [&str; 2] = ["spdx-tools==0.8.3", "cyclonedx-python-lib[json-validation]==9.1.0"];
+/// What the virtual environment needs. It is made in the target directory.
+const VALIDATORS: [&str; 2] = [
+    "spdx-tools==0.8.5",
+    "cyclonedx-python-lib[json-validation]==11.12.0",
+];
 
 const CYCLONEDX_CHECK: &str = "
 import sys
@@ -29,17 +32,29 @@ fn documents_pass_independent_validators() {
     let spdx_file = directory.path().join("sbom.spdx.json");
     fs::write(&spdx_file, spdx(&manifest).unwrap()).unwrap();
     let pyspdxtools = python.with_file_name("pyspdxtools");
-    run(Command::new(pyspdxtools).args(["--version", "SPDX-2.3", "-i"]).arg(&spdx_file), true);
+    run(
+        Command::new(pyspdxtools)
+            .args(["--version", "SPDX-2.3", "-i"])
+            .arg(&spdx_file),
+        true,
+    );
 
     let cyclonedx_file = directory.path().join("sbom.cdx.json");
     fs::write(&cyclonedx_file, cyclonedx(&manifest).unwrap()).unwrap();
     let check = |file: &Path, good| {
-        run(Command::new(&python).args(["-c", CYCLONEDX_CHECK]).arg(file), good);
+        run(
+            Command::new(&python)
+                .args(["-c", CYCLONEDX_CHECK])
+                .arg(file),
+            good,
+        );
     };
     check(&cyclonedx_file, true);
 
     // The validators do refuse what is wrong.
-    let broken = fs::read_to_string(&cyclonedx_file).unwrap().replace("\"library\"", "\"shelf\"");
+    let broken = fs::read_to_string(&cyclonedx_file)
+        .unwrap()
+        .replace("\"library\"", "\"shelf\"");
     fs::write(&cyclonedx_file, broken).unwrap();
     check(&cyclonedx_file, false);
 }
@@ -50,10 +65,21 @@ fn validators() -> PathBuf {
     let python = environment.join("bin/python");
     let stamp = environment.join("validators");
     if fs::read_to_string(&stamp).unwrap_or_default() != VALIDATORS.join("\n") {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment), true);
+        run(
+            Command::new("python3")
+                .args(["-m", "venv"])
+                .arg(&environment),
+            true,
+        );
         run(
             Command::new(&python)
-                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+                .args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                ])
                 .args(VALIDATORS),
             true,
         );
@@ -63,7 +89,9 @@ fn validators() -> PathBuf {
 }
 
 fn run(command: &mut Command, good: bool) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert_eq!(
         output.status.success(),
         good,
@@ -84,7 +112,12 @@ fn manifest() -> Manifest {
         version: (*version).to_owned(),
         architecture: "amd64".to_owned(),
         sha256: "ab".repeat(32),
-        archive: if *name == "webmin" { "webmin" } else { "debian" }.to_owned(),
+        archive: if *name == "webmin" {
+            "webmin"
+        } else {
+            "debian"
+        }
+        .to_owned(),
         installed: 4096,
         requested: true,
         stand_in: *name == "webmin",
