@@ -15,7 +15,7 @@ use vmimage_tests::standin::{
 
 /// The key is made from a fixed text: another fingerprint would be another key, which every lock
 /// that was made with stand-ins refuses.
-const FINGERPRINT: &str = "FINGERPRINT";
+const FINGERPRINT: &str = "11BADD009ACB8CC2A66E0D766D769A7CA6A0B7EA";
 
 fn temporary() -> TempDir {
     tempfile::tempdir().expect("a temporary folder can be made")
@@ -80,7 +80,14 @@ struct Apt(TempDir);
 impl Apt {
     fn new(directory: &Path, archive: Archive, key: &Path) -> Self {
         let root = temporary();
-        for folder in ["etc/sources.list.d", "state/lists/partial", "cache", "dpkg"] {
+        for folder in [
+            "etc/apt.conf.d",
+            "etc/preferences.d",
+            "etc/sources.list.d",
+            "state/lists/partial",
+            "cache",
+            "dpkg",
+        ] {
             fs::create_dir_all(root.path().join(folder)).expect("a folder can be made");
         }
         let sources = format!(
@@ -185,7 +192,11 @@ fn apt_refuses_what_was_changed() {
     let mut bytes = fs::read(&deb).expect("the package can be read");
     bytes[200] ^= 1;
     fs::write(&deb, bytes).expect("the package can be written");
-    let apt = Apt::new(directory.path(), archive("grafana"), &grafana.join("key.asc"));
+    let apt = Apt::new(
+        directory.path(),
+        archive("grafana"),
+        &grafana.join("key.asc"),
+    );
     assert_eq!(apt.update().0, Some(0));
     let (code, problem) = run(&mut apt.command("apt-get", &["download", "grafana"]));
     assert_eq!(code, Some(100), "{problem}");
@@ -195,7 +206,11 @@ fn apt_refuses_what_was_changed() {
     let changed = text.replace("Label: vmimage stand-in", "Label: not a stand-in");
     assert_ne!(text, changed);
     fs::write(&release, changed).expect("the Release file can be written");
-    let apt = Apt::new(directory.path(), archive("grafana"), &grafana.join("key.asc"));
+    let apt = Apt::new(
+        directory.path(),
+        archive("grafana"),
+        &grafana.join("key.asc"),
+    );
     let (code, problem) = apt.update();
     assert_eq!(code, Some(100), "{problem}");
 }
@@ -229,7 +244,13 @@ fn gpgv_accepts_the_detached_signature_of_a_key_that_is_not_secret() {
             gpg
         };
         let key = repository.join("key.asc");
-        good(gpg().arg("--output").arg(&keyring).arg("--dearmor").arg(&key));
+        good(
+            gpg()
+                .arg("--output")
+                .arg(&keyring)
+                .arg("--dearmor")
+                .arg(&key),
+        );
         let suite = repository.join("dists").join(archive.suite);
         good(
             Command::new("gpgv")
@@ -286,5 +307,8 @@ fn a_package_that_does_not_say_what_it_is_is_refused() {
     }
     fs::remove_file(&control).expect("the file can be removed");
     let error = Deb::build(folder.path(), 0).expect_err("it is refused");
-    assert!(matches!(error, StandinError::File { action: "read", .. }), "{error}");
+    assert!(
+        matches!(error, StandinError::File { action: "read", .. }),
+        "{error}"
+    );
 }

@@ -15,12 +15,15 @@ use super::error::InstallError;
 use super::extract::{Extracted, Unpacked, file_error};
 use super::marks::{self, Mark};
 use super::order::{self, Wave};
-use super::records::{Records, write_control_file};
+use super::records::{self, Records, write_control_file};
 use crate::deb::Control;
 use crate::deb::paragraph::Paragraph;
 use crate::sandbox::{Run, Sandbox};
 
 const PREINST: &str = include_str!("preinst.sh");
+
+/// The file system table of a system that has none yet.
+const FSTAB: &str = "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n";
 
 /// What configuring a layer did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,9 @@ pub fn configure(
 ) -> Result<Configured, InstallError> {
     let root = sandbox.root();
     let records = Records::open(root)?;
+    if extracted.first {
+        base_files(root)?;
+    }
     records.lose(&extracted.losses)?;
     let installed = installed(&records.status()?);
     let controls: Vec<&Control> = extracted
@@ -213,6 +219,15 @@ impl Layer<'_> {
             |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         )
     }
+}
+
+/// Maintainer scripts expect these; every installer of Debian makes them before the first one runs.
+fn base_files(root: &Path) -> Result<(), InstallError> {
+    let path = root.join("etc/fstab");
+    if path.exists() {
+        return Ok(());
+    }
+    records::write(&path, FSTAB.as_bytes())
 }
 
 /// The names that configured packages have and provide.

@@ -18,6 +18,9 @@ mod records;
 mod triggers;
 mod unpack;
 
+#[cfg(test)]
+mod tests;
+
 pub use configure::{Configured, configure};
 pub use error::InstallError;
 pub use extract::{Extracted, Unpacked, extract};

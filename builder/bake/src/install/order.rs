@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::deb::Control;
 use crate::deb::relation::Relation;
 
+/// Priorities, the highest first.
+const PRIORITIES: [&str; 4] = ["required", "important", "standard", "optional"];
+
 /// Packages that are given to dpkg at once, by their index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wave {
@@ -124,9 +127,24 @@ impl<'a> Order<'a> {
         clause
             .iter()
             .filter_map(|relation| self.providers.get(relation.name.as_str()))
-            .flatten()
-            .copied()
-            .find(|index| self.remaining.contains(index))
+            .find_map(|providers| {
+                let remaining = providers.iter().copied();
+                remaining
+                    .filter(|index| self.remaining.contains(index))
+                    .min_by_key(|index| self.rank(*index))
+            })
+    }
+
+    /// Of several providers apt takes the one with the highest priority.
+    fn rank(&self, index: usize) -> usize {
+        let priority = self
+            .packages
+            .get(index)
+            .and_then(|control| control.fields.get("Priority"));
+        PRIORITIES
+            .iter()
+            .position(|known| Some(*known) == priority)
+            .unwrap_or(PRIORITIES.len())
     }
 
     /// Those whose `Pre-Depends` are configured.

@@ -144,7 +144,7 @@ pub struct OutputEntry {
 /// What differs between two bakes of the same image: `report.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct BakeReport {
+pub struct BakeRecord {
     /// [`FORMAT`].
     pub format: u32,
     /// The manifest's fingerprint.
@@ -224,7 +224,7 @@ impl Manifest {
     }
 }
 
-impl BakeReport {
+impl BakeRecord {
     /// The text of report.json.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
