@@ -2,14 +2,16 @@
 //! `dpkg --configure`. Must not mount anything.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use tempfile::TempDir;
 use vmimage_plan::definition::Debconf;
 
 use super::Progress;
+use super::contest;
 use super::deferred::Deferred;
+use super::diversions::Diversion;
 use super::dpkg::Dpkg;
 use super::error::InstallError;
 use super::extract::{Extracted, Unpacked, file_error};
@@ -50,9 +52,14 @@ pub fn configure(
     }
     records.lose(&extracted.losses)?;
     let installed = installed(&records.status()?);
-    let controls: Vec<&Control> = extracted.packages.iter().map(|package| &package.control).collect();
+    let controls: Vec<&Control> = extracted
+        .packages
+        .iter()
+        .map(|package| &package.control)
+        .collect();
     let waves = order::waves(&controls, &installed);
-    let stand_ins = TempDir::new().map_err(|source| file_error("make", Path::new("/tmp"), source))?;
+    let stand_ins =
+        TempDir::new().map_err(|source| file_error("make", Path::new("/tmp"), source))?;
     let deferred = Deferred::prepare(stand_ins.path(), sandbox)?;
     let mut layer = Layer {
         extracted,
@@ -65,6 +72,7 @@ pub fn configure(
             total: extracted.packages.len() as u64,
         },
         debconf,
+        left: waves.len(),
     };
     layer.preset(&installed)?;
     for wave in &waves {
@@ -86,6 +94,8 @@ struct Layer<'a> {
     records: Records,
     dpkg: Dpkg<'a>,
     debconf: &'a [Debconf],
+    /// How many waves are still to come.
+    left: usize,
 }
 
 impl Layer<'_> {
@@ -95,9 +105,14 @@ impl Layer<'_> {
             .iter()
             .filter_map(|index| self.extracted.packages.get(*index))
             .collect();
+        self.left = self.left.saturating_sub(1);
         self.run_preinsts(&packages)?;
         self.records.add(&packages)?;
-        let names: Vec<String> = packages.iter().map(|package| package.control.record_name()).collect();
+        self.divert()?;
+        let names: Vec<String> = packages
+            .iter()
+            .map(|package| package.control.record_name())
+            .collect();
         let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
         if wave.bootstrap {
             for first in ["base-passwd", "base-files"] {
@@ -109,6 +124,18 @@ impl Layer<'_> {
         }
         self.dpkg.configure(&names, wave.bootstrap)?;
         self.preset(&names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    /// Once the last `preinst` has run, every diversion is known that could settle who has a path.
+    fn divert(&self) -> Result<(), InstallError> {
+        let extracted = self.extracted;
+        if extracted.undecided.is_empty() || self.left > 0 {
+            return Ok(());
+        }
+        let diversions = Diversion::parse_all(&records::read(&self.records.path("diversions"))?);
+        let root = self.dpkg.sandbox.root();
+        let opened = File::open(root).map_err(|source| file_error("open", root, source))?;
+        contest::divert(extracted, &diversions, &opened)
     }
 
     /// Answers debconf's questions as soon as debconf is there.
@@ -127,7 +154,8 @@ impl Layer<'_> {
             selections.push_str(&format!("{owner} {question} {kind} {value}\n"));
         }
         self.debconf = &[];
-        self.dpkg.run(&["debconf-set-selections"], Some(selections.as_bytes()))
+        self.dpkg
+            .run(&["debconf-set-selections"], Some(selections.as_bytes()))
     }
 
     fn run_preinsts(&mut self, packages: &[&Unpacked]) -> Result<(), InstallError> {
@@ -143,7 +171,8 @@ impl Layer<'_> {
             fs::create_dir_all(&own).map_err(|source| file_error("make", &own, source))?;
             for file in &control.files {
                 let path = own.join(&file.name);
-                write_control_file(&path, file).map_err(|source| file_error("write", &path, source))?;
+                write_control_file(&path, file)
+                    .map_err(|source| file_error("write", &path, source))?;
             }
             argv.push(name);
         }
@@ -167,7 +196,11 @@ impl Layer<'_> {
             Ok(())
         } else {
             Err(InstallError::Audit {
-                report: if report.is_empty() { output.tail } else { report },
+                report: if report.is_empty() {
+                    output.tail
+                } else {
+                    report
+                },
             })
         }
     }
@@ -219,7 +252,11 @@ fn base_files(root: &Path) -> Result<(), InstallError> {
 /// The names that configured packages have and provide.
 fn installed(status: &str) -> HashSet<String> {
     Paragraph::parse_all(status)
-        .filter(|package| package.get("Status").is_some_and(|status| status.ends_with(" installed")))
+        .filter(|package| {
+            package
+                .get("Status")
+                .is_some_and(|status| status.ends_with(" installed"))
+        })
         .flat_map(|package| {
             let name = package.get("Package").unwrap_or_default().to_owned();
             order::names(&name, package.get("Provides")).collect::<Vec<_>>()

@@ -16,7 +16,7 @@ use rustix::fs::{Mode, mkdirat, symlinkat};
 use rustix::io::Errno;
 use vmimage_plan::lock::LockedPackage;
 
-use super::contest::{self, Contest, Loss};
+use super::contest::{self, Contest, Loss, Undecided};
 use super::error::{Failure, InstallError};
 use super::namespace::{Attributes, Claim, Namespace, Owner, PLAIN};
 use super::unpack::{FileAttributes, Writer, set_directory, split};
@@ -28,7 +28,7 @@ use crate::deb::{Control, Deb, Kind, Member};
 pub struct Extracted {
     pub(super) files: PathBuf,
     pub(super) packages: Vec<Unpacked>,
-    pub(super) contests: Vec<Contest>,
+    pub(super) undecided: Vec<Undecided>,
     pub(super) losses: Vec<Loss>,
     /// Whether nothing lies below.
     pub(super) first: bool,
@@ -90,13 +90,20 @@ pub fn extract(
             .collect();
         let mut results = Vec::new();
         for worker in workers {
-            results.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            results.extend(
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
         }
         results
     });
-    *namespace = work.namespace.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut extracted = gather(results, files, first)?;
-    contest::settle(&mut extracted, namespace, base, &root)?;
+    *namespace = work
+        .namespace
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    let (mut extracted, contests) = gather(results, files, first)?;
+    contest::settle(&mut extracted, contests, namespace, base, &root)?;
     finish_directories(&extracted, namespace, &root)
         .map_err(|source| file_error("finish directories of", files, source))?;
     if first {
@@ -133,7 +140,8 @@ impl Work<'_> {
         let mut outcomes = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
             let next = lock(&self.queue).pop();
-            let Some((index, deb)) = next.and_then(|index| Some((index, self.debs.get(index)?))) else {
+            let Some((index, deb)) = next.and_then(|index| Some((index, self.debs.get(index)?)))
+            else {
                 break;
             };
             (self.observer)(Progress {
@@ -229,7 +237,11 @@ impl<'a, 'w> Package<'a, 'w> {
         let owner = Owner {
             name: control.package().to_owned(),
             version: control.version().to_owned(),
-            replaces: control.fields.get("Replaces").unwrap_or_default().to_owned(),
+            replaces: control
+                .fields
+                .get("Replaces")
+                .unwrap_or_default()
+                .to_owned(),
         };
         lock(&self.work.namespace).set_owner(self.owner, owner);
     }
@@ -261,11 +273,12 @@ impl<'a, 'w> Package<'a, 'w> {
                     return Ok(());
                 };
                 let mut digest = self.md5sums.is_some().then(Md5::new);
-                self.writer.file(&place, attributes, content, &mut |bytes| {
-                    if let Some(digest) = &mut digest {
-                        digest.update(bytes);
-                    }
-                })?;
+                self.writer
+                    .file(&place, attributes, content, &mut |bytes| {
+                        if let Some(digest) = &mut digest {
+                            digest.update(bytes);
+                        }
+                    })?;
                 self.note_digest(&member.path, digest);
                 Ok(())
             }
@@ -332,7 +345,10 @@ impl<'a, 'w> Package<'a, 'w> {
 
     /// dpkg installs configuration files when it configures the package.
     fn suffixed(&self, path: &[u8], resolved: Vec<u8>) -> Vec<u8> {
-        let is_conffile = self.conffiles.as_ref().is_some_and(|paths| paths.contains(path));
+        let is_conffile = self
+            .conffiles
+            .as_ref()
+            .is_some_and(|paths| paths.contains(path));
         if is_conffile {
             [resolved.as_slice(), b".dpkg-new"].concat()
         } else {
@@ -355,7 +371,10 @@ impl<'a, 'w> Package<'a, 'w> {
     }
 
     fn note_digest(&mut self, path: &[u8], digest: Option<Md5>) {
-        let is_conffile = self.conffiles.as_ref().is_some_and(|paths| paths.contains(path));
+        let is_conffile = self
+            .conffiles
+            .as_ref()
+            .is_some_and(|paths| paths.contains(path));
         if let (Some(md5sums), Some(digest), false) = (&mut self.md5sums, digest, is_conffile) {
             md5sums.push_str(&hex::encode(digest.finalize()));
             md5sums.push_str("  ");
@@ -378,12 +397,17 @@ impl From<io::Error> for Fault {
 }
 
 /// Puts the packages in order again. Of several failures the one of the first package is told.
-fn gather(mut results: Vec<Outcome>, files: &Path, first: bool) -> Result<Extracted, InstallError> {
+fn gather(
+    mut results: Vec<Outcome>,
+    files: &Path,
+    first: bool,
+) -> Result<(Extracted, Vec<Contest>), InstallError> {
+    let mut contests = Vec::new();
     results.sort_by_key(|(index, _)| *index);
     let mut extracted = Extracted {
         files: files.to_owned(),
         packages: Vec::with_capacity(results.len()),
-        contests: Vec::new(),
+        undecided: Vec::new(),
         losses: Vec::new(),
         first,
         directories: BTreeSet::new(),
@@ -394,9 +418,9 @@ fn gather(mut results: Vec<Outcome>, files: &Path, first: bool) -> Result<Extrac
             note_directory(&mut extracted.directories, directory);
         }
         extracted.packages.push(brought.unpacked);
-        extracted.contests.extend(brought.contests);
+        contests.extend(brought.contests);
     }
-    Ok(extracted)
+    Ok((extracted, contests))
 }
 
 fn note_directory(directories: &mut BTreeSet<Vec<u8>>, path: &[u8]) {
@@ -407,11 +431,7 @@ fn note_directory(directories: &mut BTreeSet<Vec<u8>>, path: &[u8]) {
 }
 
 /// Directories get their attributes last: before that, which package decides was not known.
-fn finish_directories(
-    extracted: &Extracted,
-    namespace: &Namespace,
-    root: &File,
-) -> io::Result<()> {
+fn finish_directories(extracted: &Extracted, namespace: &Namespace, root: &File) -> io::Result<()> {
     for path in &extracted.directories {
         let attributes = namespace.attributes(path).unwrap_or(PLAIN);
         if attributes != PLAIN {
@@ -433,16 +453,21 @@ fn make_aliases(namespace: &Namespace, architecture: &str, root: &File) -> io::R
             }
         };
         aliases.extend(more);
+        make_directory(root, "usr")?;
         for alias in aliases {
             let target = format!("usr/{alias}");
-            match mkdirat(root, &target, Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno.into()),
-            }
+            make_directory(root, &target)?;
             symlinkat(&target, root, alias)?;
         }
     }
     Ok(())
+}
+
+fn make_directory(root: &File, path: &str) -> io::Result<()> {
+    match mkdirat(root, path, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// The architecture of the machine that the packages are for.

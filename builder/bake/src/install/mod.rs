@@ -7,6 +7,7 @@
 mod configure;
 mod contest;
 mod deferred;
+mod diversions;
 mod dpkg;
 mod error;
 mod extract;
@@ -24,8 +25,8 @@ mod tests;
 pub use configure::{Configured, configure};
 pub use error::InstallError;
 pub use extract::{Extracted, Unpacked, extract};
-pub use reconcile::reconcile;
 pub use namespace::Namespace;
+pub use reconcile::reconcile;
 
 /// How far the work is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,9 +46,17 @@ pub(super) const PLAIN: Attributes = Attributes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
     /// The first package in order decides, as with dpkg, which never changes an existing directory.
-    Directory { attributes: Attributes, owner: usize },
-    Link { target: Vec<u8>, owner: usize },
-    File { owner: usize },
+    Directory {
+        attributes: Attributes,
+        owner: usize,
+    },
+    Link {
+        target: Vec<u8>,
+        owner: usize,
+    },
+    File {
+        owner: usize,
+    },
 }
 
 /// What became of a claim.
@@ -126,7 +134,10 @@ impl Namespace {
     /// The aliases of a merged `/usr` that no package ships.
     pub(super) fn missing_aliases(&self) -> impl Iterator<Item = &'static str> {
         ALIASES.into_iter().filter(|alias| {
-            matches!(self.entries.get(alias.as_bytes()), Some(Entry::Link { owner: NOBODY, .. }))
+            matches!(
+                self.entries.get(alias.as_bytes()),
+                Some(Entry::Link { owner: NOBODY, .. })
+            )
         })
     }
 
@@ -237,6 +248,7 @@ impl Namespace {
                 Entry::Link { target, owner } => {
                     write!(output, "l {owner} {} ", target.len())?;
                     output.write_all(target)?;
+                    output.write_all(b" ")?;
                 }
             }
             output.write_all(path)?;
@@ -258,7 +270,10 @@ impl Namespace {
             }
             record.pop();
             namespace.read_record(&record).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::InvalidData, "a record of the namespace is damaged")
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a record of the namespace is damaged",
+                )
             })?;
         }
     }

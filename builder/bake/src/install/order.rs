@@ -76,7 +76,11 @@ impl<'a> Order<'a> {
             pre_depends: BTreeMap::new(),
         };
         for (index, control) in packages.iter().enumerate() {
-            order.providers.entry(control.package()).or_default().insert(0, index);
+            order
+                .providers
+                .entry(control.package())
+                .or_default()
+                .insert(0, index);
             for name in provided(control.fields.get("Provides").unwrap_or_default()) {
                 order.providers.entry(name).or_default().push(index);
             }
@@ -114,7 +118,10 @@ impl<'a> Order<'a> {
 
     /// Which remaining package would satisfy the clause, unless something configured does.
     fn missing(&self, clause: &[Relation]) -> Option<usize> {
-        if clause.iter().any(|relation| self.installed.contains(&relation.name)) {
+        if clause
+            .iter()
+            .any(|relation| self.installed.contains(&relation.name))
+        {
             return None;
         }
         clause
@@ -173,7 +180,8 @@ impl<'a> Order<'a> {
         for index in chosen {
             self.remaining.remove(index);
             if let Some(control) = self.packages.get(*index) {
-                self.installed.extend(names(control.package(), control.fields.get("Provides")));
+                self.installed
+                    .extend(names(control.package(), control.fields.get("Provides")));
             }
         }
     }
@@ -182,10 +190,12 @@ impl<'a> Order<'a> {
     /// everybody expects.
     fn bootstrap_order(&self, chosen: &BTreeSet<usize>) -> Vec<usize> {
         let mut order: Vec<usize> = chosen.iter().copied().collect();
-        order.sort_by_key(|index| match self.packages.get(*index).map(|control| control.package()) {
-            Some("base-passwd") => 0,
-            Some("base-files") => 1,
-            Some(_) | None => 2,
+        order.sort_by_key(|index| {
+            match self.packages.get(*index).map(|control| control.package()) {
+                Some("base-passwd") => 0,
+                Some("base-files") => 1,
+                Some(_) | None => 2,
+            }
         });
         order
     }
