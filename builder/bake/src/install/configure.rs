@@ -151,7 +151,8 @@ impl Layer<'_> {
                 kind,
                 value,
             } = answer;
-            selections.push_str(&format!("{owner} {question} {kind} {value}\n"));
+            selections.push_str(&[owner.as_str(), question, kind, value].join(" "));
+            selections.push('\n');
         }
         self.debconf = &[];
         self.dpkg

@@ -70,9 +70,9 @@ pub(super) fn settle(
             continue;
         };
         let absolute = [b"/", contest.path.as_slice()].concat();
-        let challenged = replaces(challenger, holder);
+        let attacked = replaces(challenger, holder);
         let defended = replaces(holder, challenger);
-        if challenged && (!defended || contest.challenger > contest.holder) {
+        if attacked && (!defended || contest.challenger > contest.holder) {
             match contest.holder.checked_sub(base) {
                 Some(index) => forget(extracted.packages.get_mut(index), &absolute),
                 None => extracted.losses.push(Loss {

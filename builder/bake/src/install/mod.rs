@@ -7,6 +7,7 @@
 mod configure;
 mod contest;
 mod deferred;
+mod directories;
 mod diversions;
 mod dpkg;
 mod error;
@@ -14,6 +15,7 @@ mod extract;
 mod marks;
 mod namespace;
 mod order;
+mod package;
 mod reconcile;
 mod records;
 mod triggers;
