@@ -114,7 +114,7 @@ mod tests {
         ];
         insta::assert_snapshot!(draw(&sources, &problems, Colour::Never), @"
         error: missing field `name`
-         --> images/web.toml
+        --> images/web.toml
 
         error: unknown field `root-volume-gb`
          --> images/web.toml:3:1

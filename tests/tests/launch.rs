@@ -1,5 +1,9 @@
 //! `recipes/firstboot-launch/files/launch` against a metadata service with every fault. Each case has a
 //! network namespace of its own, in which the loopback interface has the service's address. Needs root.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of a test may panic as the test itself may"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,7 +1,10 @@
 //! Owns the command line: one file per subcommand. clap's types stay below this folder.
 
 mod bake;
+mod boot_test;
 mod check;
+mod diff;
+mod inspect;
 mod lock;
 mod source_options;
 mod worker;
@@ -35,6 +38,14 @@ enum Verb {
     Lock(lock::LockArguments),
     /// Make an image
     Bake(bake::BakeArguments),
+    /// Boot a disk in QEMU and say what it showed
+    BootTest(boot_test::BootTestArguments),
+    /// Say what is in an image
+    Inspect(inspect::InspectArguments),
+    /// Say how two images differ
+    Diff(diff::DiffArguments),
+    #[command(hide = true)]
+    MetadataRelay(boot_test::RelayArguments),
 }
 
 /// What every subcommand gets.
@@ -75,6 +86,10 @@ pub fn run() -> Result<(), Failure> {
         Verb::Check(arguments) => check::run(&context, &arguments),
         Verb::Lock(arguments) => lock::run(&context, &arguments),
         Verb::Bake(arguments) => bake::run(&context, &arguments),
+        Verb::BootTest(arguments) => boot_test::run(&arguments),
+        Verb::Inspect(arguments) => inspect::run(&arguments),
+        Verb::Diff(arguments) => diff::run(&arguments),
+        Verb::MetadataRelay(arguments) => boot_test::run_relay(&arguments),
     }
 }
 

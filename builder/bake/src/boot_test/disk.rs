@@ -91,7 +91,7 @@ fn recognize(start: &[u8], length: u64) -> Result<(DiskFormat, u64), &'static st
     if start.get(GPT_AT..) != Some(GPT_MAGIC.as_slice()) {
         return Err("it has no GUID partition table");
     }
-    if length % 512 != 0 {
+    if !length.is_multiple_of(512) {
         return Err("its size is not a multiple of 512 bytes");
     }
     Ok((DiskFormat::Raw, length))

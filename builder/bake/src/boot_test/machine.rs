@@ -118,7 +118,7 @@ impl Machine {
         })
     }
 
-    /// A machine like EC2's: UEFI, NVMe, an entropy device, the serial console, `Amazon EC2` in its DMI
+    /// A machine like EC2's: UEFI, `NVMe`, an entropy device, the serial console, `Amazon EC2` in its DMI
     /// table. The network card is virtio, because QEMU has no ENA.
     fn arguments(&self, accelerator: Accelerator) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = Vec::new();
@@ -138,7 +138,7 @@ impl Machine {
             "-device",
             "virtio-rng-pci",
             "-device",
-            "nvme,drive=disk,serial=vol0123456789abcdef0",
+            "nvme,drive=disk,bootindex=0,serial=vol0123456789abcdef0",
         ]);
         add(&["-device", "virtio-net-pci,netdev=net"]);
         let smbios = format!(
@@ -302,7 +302,7 @@ mod tests {
         -device
         virtio-rng-pci
         -device
-        nvme,drive=disk,serial=vol0123456789abcdef0
+        nvme,drive=disk,bootindex=0,serial=vol0123456789abcdef0
         -device
         virtio-net-pci,netdev=net
         -smbios

@@ -17,7 +17,7 @@ mod scratch;
 mod session;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
@@ -31,13 +31,15 @@ pub use metadata::{Metadata, relay};
 pub use report::{Boot, BootTestReport, Check, Ending, Outcome, Stages};
 
 use disk::Disk;
+use host::Firmware;
 use machine::Machine;
 use metadata::MetadataSocket;
 use scratch::Scratch;
 use session::Session;
 
-/// TCG takes about a minute to a login prompt on two cores; a busy machine takes several.
-pub const DEFAULT_BOOT_TIMEOUT: Duration = Duration::from_secs(300);
+/// TCG takes about 45 s to a login prompt on two idle cores, and three minutes to the guest's report on
+/// two that are shared by seven.
+pub const DEFAULT_BOOT_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The overlay takes what the guest writes while it boots and while its file system grows.
 const NEEDED_BYTES: u64 = 1 << 30;
@@ -74,44 +76,22 @@ pub fn boot_test(
     sink: Sink<'_>,
 ) -> Result<BootTestReport, BootTestError> {
     let disk = Disk::open(&request.disk)?;
-    let qemu = request.host.program("qemu-system-x86_64")?;
-    let qemu_img = request.host.program("qemu-img")?;
+    let (qemu, qemu_img) = (
+        request.host.program("qemu-system-x86_64")?,
+        request.host.program("qemu-img")?,
+    );
     let setpriv = request.host.program("setpriv")?;
     let firmware = request.host.firmware()?;
     std::fs::create_dir_all(&request.log_dir).map_err(|source| BootTestError::Scratch {
         path: request.log_dir.clone(),
         source,
     })?;
-    let scratch = Scratch::new(&request.work_dir)?;
-    let free_bytes = host::free_bytes(scratch.path())?;
-    if free_bytes < NEEDED_BYTES {
-        let path = request.work_dir.clone();
-        return Err(BootTestError::Space {
-            path,
-            needed_bytes: NEEDED_BYTES,
-            free_bytes,
-        });
-    }
+    let scratch = scratch_with_space(&request.work_dir)?;
     let socket = scratch.path().join("metadata");
-    let machine = Machine {
-        qemu,
-        setpriv,
-        firmware_code: firmware.code.clone(),
-        firmware_variables: scratch.path().join("variables.fd"),
-        overlay: scratch.path().join("overlay.qcow2"),
-        control_socket: scratch.path().join("control"),
-        forward_command: request
-            .metadata
-            .as_ref()
-            .map(|metadata| metadata::forward_command(&metadata.relay, &socket)),
-        uuid: session::new_system_uuid()?,
-    };
     let (connections, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let session = Session {
-        machine,
-        // Enough for growth to show beyond doubt, also on a large disk.
-        grown_bytes: disk.bytes.next_multiple_of(1 << 20)
-            + (disk.bytes / 4).next_multiple_of(1 << 20).max(2 << 30),
+        machine: machine(request, &scratch, &firmware, (qemu, setpriv), &socket)?,
+        grown_bytes: grown_bytes(disk.bytes),
         disk: &disk,
         firmware: &firmware,
         qemu_img,
@@ -138,6 +118,46 @@ pub fn boot_test(
             None => None,
         };
         boot_twice(&session, request, sink)
+    })
+}
+
+/// Enough for growth to show beyond doubt, also on a large disk.
+fn grown_bytes(disk_bytes: u64) -> u64 {
+    let whole = |bytes: u64| bytes.next_multiple_of(1 << 20);
+    whole(disk_bytes) + whole(disk_bytes / 4).max(2 << 30)
+}
+
+fn scratch_with_space(work_dir: &Path) -> Result<Scratch, BootTestError> {
+    let scratch = Scratch::new(work_dir)?;
+    let free_bytes = host::free_bytes(scratch.path())?;
+    if free_bytes >= NEEDED_BYTES {
+        return Ok(scratch);
+    }
+    Err(BootTestError::Space {
+        path: work_dir.to_owned(),
+        needed_bytes: NEEDED_BYTES,
+        free_bytes,
+    })
+}
+
+fn machine(
+    request: &BootTestRequest<'_>,
+    scratch: &Scratch,
+    firmware: &Firmware,
+    (qemu, setpriv): (PathBuf, PathBuf),
+    socket: &Path,
+) -> Result<Machine, BootTestError> {
+    let metadata = request.metadata.as_ref();
+    Ok(Machine {
+        qemu,
+        setpriv,
+        firmware_code: firmware.code.clone(),
+        firmware_variables: scratch.path().join("variables.fd"),
+        overlay: scratch.path().join("overlay.qcow2"),
+        control_socket: scratch.path().join("control"),
+        forward_command: metadata
+            .map(|metadata| metadata::forward_command(&metadata.relay, socket)),
+        uuid: session::new_system_uuid()?,
     })
 }
 
@@ -177,24 +197,20 @@ fn first_boot(
     request: &BootTestRequest<'_>,
     sink: Sink<'_>,
 ) -> Result<(Accelerator, String, Boot), BootTestError> {
-    let obstacle = match request.accelerator {
-        Some(accelerator) => {
-            session.prepare()?;
-            let boot = session.boot(1, accelerator, sink)?;
-            return Ok((accelerator, "asked for".to_owned(), boot));
-        }
-        None => request.host.kvm_obstacle(),
-    };
-    let obstacle = match obstacle {
-        Some(obstacle) => obstacle,
-        None => {
-            session.prepare()?;
-            let boot = session.boot(1, Accelerator::Kvm, sink)?;
-            let Ending::AcceleratorFailed { reason } = &boot.ending else {
-                return Ok((Accelerator::Kvm, "KVM works here".to_owned(), boot));
-            };
-            format!("KVM does not work here ({reason})")
-        }
+    if let Some(accelerator) = request.accelerator {
+        session.prepare()?;
+        let boot = session.boot(1, accelerator, sink)?;
+        return Ok((accelerator, "asked for".to_owned(), boot));
+    }
+    let obstacle = if let Some(obstacle) = request.host.kvm_obstacle() {
+        obstacle
+    } else {
+        session.prepare()?;
+        let boot = session.boot(1, Accelerator::Kvm, sink)?;
+        let Ending::AcceleratorFailed { reason } = &boot.ending else {
+            return Ok((Accelerator::Kvm, "KVM works here".to_owned(), boot));
+        };
+        format!("KVM does not work here ({reason})")
     };
     sink(Event::Warning {
         message: format!("booting with TCG, which is slow: {obstacle}"),

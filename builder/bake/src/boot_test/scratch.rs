@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::BootTestError;
 
@@ -60,7 +60,7 @@ fn remove_abandoned(parent: &Path) -> io::Result<()> {
 }
 
 /// A folder without a lock file is one that is being made.
-fn is_abandoned(folder: &PathBuf) -> bool {
+fn is_abandoned(folder: &Path) -> bool {
     let Ok(lock) = File::open(folder.join(LOCK)) else {
         return false;
     };

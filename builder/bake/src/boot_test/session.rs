@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use vmimage_plan::event::{Event, Sink};
 
-use super::console::Console;
+use super::console::{Console, ConsoleEvent};
 use super::disk::{Disk, copy_writable};
 use super::error::BootTestError;
 use super::host::Firmware;
@@ -99,35 +99,23 @@ impl Session<'_> {
         };
         let mut log = File::create(&console_log).map_err(fail)?;
         let step = format!("boot {number}");
+        let doing = format!("starting QEMU with {}", accelerator.as_str());
         sink(Event::Started {
             step: step.clone(),
-            doing: format!("starting QEMU with {}", accelerator.as_str()),
+            doing,
         });
         let started = Instant::now();
         let mut running = self.machine.start(accelerator)?;
         let mut watch = Watch::new(accelerator, self.boot_timeout);
         let contacted_before = self.connections.load(Ordering::SeqCst);
         let mut console = Console::new();
-        let mut stage = 0;
         let ending = loop {
             let said = running.said.recv_timeout(TICK);
             let at = started.elapsed();
             match said {
                 Ok(Said::Console(bytes)) => {
                     log.write_all(&bytes).map_err(fail)?;
-                    watch.on_output(at);
-                    for event in console.feed(&bytes) {
-                        if let Some(doing) = watch.on_event(event, at) {
-                            stage = STAGES.min(stage + 1);
-                            sink(Event::Progress {
-                                step: step.clone(),
-                                done: stage,
-                                total: STAGES,
-                                unit: "stages".to_owned(),
-                                doing,
-                            });
-                        }
-                    }
+                    hear(&mut watch, console.feed(&bytes), at, &step, sink);
                 }
                 Ok(Said::Qemu(bytes)) => watch.on_qemu(&bytes),
                 Ok(Said::ConsoleClosed) | Err(RecvTimeoutError::Disconnected) => {
@@ -150,21 +138,36 @@ impl Session<'_> {
             }
         };
         drop(running);
-        watch.stages.end = Some(millis(started.elapsed()));
+        let took = millis(started.elapsed());
         sink(Event::Finished {
             step,
             outcome: ending.describe(),
-            millis: millis(started.elapsed()),
+            millis: took,
             reused: false,
         });
-        Ok(Boot {
-            number,
-            console_log,
-            stages: watch.stages,
-            failed_on_console: watch.failed_on_console,
-            facts: watch.facts,
-            ending,
-        })
+        Ok(watch.into_boot(number, console_log, ending, took))
+    }
+}
+
+/// Tells the watch what the console said, and the user what it means.
+fn hear(
+    watch: &mut Watch,
+    events: Vec<ConsoleEvent>,
+    at: Duration,
+    step: &str,
+    sink: &mut dyn FnMut(Event),
+) {
+    watch.on_output(at);
+    for event in events {
+        if let Some(doing) = watch.on_event(event, at) {
+            sink(Event::Progress {
+                step: step.to_owned(),
+                done: watch.stages_reached(),
+                total: STAGES,
+                unit: "stages".to_owned(),
+                doing,
+            });
+        }
     }
 }
 

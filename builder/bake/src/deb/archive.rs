@@ -120,7 +120,9 @@ impl Deb {
         let control = self.read_control(&mut archive)?;
         self.check_identity(&control)?;
         self.read_data(&mut archive, &control, visit)?;
-        let mut reader = archive.into_inner().map_err(|source| self.unreadable(source))?;
+        let mut reader = archive
+            .into_inner()
+            .map_err(|source| self.unreadable(source))?;
         io::copy(&mut reader, &mut io::sink()).map_err(|source| self.unreadable(source))?;
         self.check_digest(reader.into_inner())?;
         Ok(control)
@@ -144,7 +146,9 @@ impl Deb {
         let (name, member) = self.next_member(archive)?;
         let input = decompress(&name, "control.tar", BufReader::new(member))
             .ok_or_else(|| {
-                self.malformed(&format!("its second member is `{name}` and not the control member"))
+                self.malformed(&format!(
+                    "its second member is `{name}` and not the control member"
+                ))
             })?
             .map_err(|source| self.unreadable(source))?;
         let mut tar = tar::Archive::new(input.take(CONTROL_LIMIT));
@@ -195,8 +199,9 @@ impl Deb {
     }
 
     fn parse_control(&self, bytes: &[u8]) -> Result<Paragraph, DebError> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| self.malformed(&format!("its control paragraph is not UTF-8 ({error})")))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            self.malformed(&format!("its control paragraph is not UTF-8 ({error})"))
+        })?;
         Paragraph::parse(text).map_err(|line| {
             self.malformed(&format!("line {line} of its control paragraph is no field"))
         })
@@ -211,7 +216,10 @@ impl Deb {
         } else {
             Err(DebError::Identity {
                 path: self.name(),
-                expected: format!("`{} {} {}`", locked.name, locked.version, locked.architecture),
+                expected: format!(
+                    "`{} {} {}`",
+                    locked.name, locked.version, locked.architecture
+                ),
                 found: format!("`{}`", found.join(" ")),
             })
         }
@@ -224,11 +232,17 @@ impl Deb {
         visit: &mut dyn FnMut(&Control, Member, &mut dyn Read) -> Result<(), Stopped>,
     ) -> Result<(), Stopped> {
         let (name, member) = self.next_member(archive)?;
-        let input = decompress(&name, "data.tar", BufReader::with_capacity(READ_SIZE, member))
-            .ok_or_else(|| {
-                self.malformed(&format!("its third member is `{name}` and not the data member"))
-            })?
-            .map_err(|source| self.unreadable(source))?;
+        let input = decompress(
+            &name,
+            "data.tar",
+            BufReader::with_capacity(READ_SIZE, member),
+        )
+        .ok_or_else(|| {
+            self.malformed(&format!(
+                "its third member is `{name}` and not the data member"
+            ))
+        })?
+        .map_err(|source| self.unreadable(source))?;
         let mut tar = tar::Archive::new(input);
         for entry in tar.entries().map_err(|source| self.unreadable(source))? {
             let mut entry = entry.map_err(|source| self.unreadable(source))?;
@@ -262,7 +276,8 @@ impl Deb {
         };
         let number = |value: io::Result<u64>| -> Result<u32, DebError> {
             let value = value.map_err(|source| self.unreadable(source))?;
-            u32::try_from(value).map_err(|error| self.malformed(&format!("an owner is {value} ({error})")))
+            u32::try_from(value)
+                .map_err(|error| self.malformed(&format!("an owner is {value} ({error})")))
         };
         Ok(Some(Member {
             path,

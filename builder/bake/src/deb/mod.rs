@@ -5,6 +5,8 @@ mod archive;
 mod compression;
 mod control;
 mod error;
+#[cfg(test)]
+pub(crate) mod handmade;
 pub mod paragraph;
 pub mod relation;
 

@@ -17,14 +17,14 @@ impl Paragraph {
             if line.starts_with([' ', '\t']) {
                 let (_, value) = fields.last_mut().ok_or(index + 1)?;
                 value.push('\n');
-                value.push_str(line.trim_end());
+                value.push_str(line);
                 continue;
             }
             let (name, value) = line.split_once(':').ok_or(index + 1)?;
             if name.is_empty() || name.contains(char::is_whitespace) {
                 return Err(index + 1);
             }
-            fields.push((name.to_owned(), value.trim().to_owned()));
+            fields.push((name.to_owned(), value.trim_start().to_owned()));
         }
         Ok(Self { fields })
     }
@@ -36,15 +36,15 @@ impl Paragraph {
             .filter(|paragraph| !paragraph.fields.is_empty())
     }
 
-    /// The value of a field, whose name is compared without case.
+    /// The value of a field without space around it; the name is compared without case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.fields
             .iter()
             .find(|(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| value.trim_end())
     }
 
-    /// Every field, in order.
+    /// Every field as written, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields
             .iter()

@@ -1,1 +1,211 @@
+use std::cmp::Ordering;
+use std::fs;
+use std::io::Read;
 
+use tempfile::TempDir;
+
+use super::handmade::{Entry, Handmade, file};
+use super::paragraph::Paragraph;
+use super::relation::{Operator, Relation, compare_versions, parse_relations};
+use super::{Control, Deb, DebError, Kind, Member};
+
+type Seen = Vec<(String, Kind, String)>;
+
+fn read(deb: &Deb) -> Result<(Control, Seen), DebError> {
+    let mut seen = Seen::new();
+    let mut visit = |_: &Control, member: Member, content: &mut dyn Read| {
+        let mut text = String::new();
+        content.read_to_string(&mut text).unwrap();
+        seen.push((String::from_utf8(member.path).unwrap(), member.kind, text));
+        Ok(())
+    };
+    let control = deb.read::<DebError>(&mut visit)?;
+    Ok((control, seen))
+}
+
+fn fails(handmade: &Handmade) -> String {
+    let directory = TempDir::new().unwrap();
+    let error = read(&handmade.write(directory.path())).unwrap_err();
+    error.to_string().replace(&format!("{}/", directory.path().display()), "")
+}
+
+#[test]
+fn every_compression_reads_the_same() {
+    for compression in ["", "gz", "xz", "zst"] {
+        let directory = TempDir::new().unwrap();
+        let mut handmade = Handmade::new(
+            "tool",
+            vec![
+                Entry::Directory("./", 0o755),
+                Entry::Directory("./usr/", 0o755),
+                file("./usr/a", "one"),
+                Entry::Hardlink("./usr/b", "./usr/a"),
+                Entry::Symlink("./usr/c", "../a"),
+            ],
+        );
+        handmade.compression = compression;
+        handmade.control = vec![("postinst", "#!/bin/sh\n")];
+        let (control, seen) = read(&handmade.write(directory.path())).unwrap();
+        assert_eq!(control.package(), "tool");
+        assert_eq!(control.file("postinst"), Some(b"#!/bin/sh\n".as_slice()));
+        let expected = vec![
+            (String::new(), Kind::Directory, String::new()),
+            ("usr".to_owned(), Kind::Directory, String::new()),
+            ("usr/a".to_owned(), Kind::File, "one".to_owned()),
+            ("usr/b".to_owned(), Kind::Hardlink(b"usr/a".to_vec()), String::new()),
+            ("usr/c".to_owned(), Kind::Symlink(b"../a".to_vec()), String::new()),
+        ];
+        assert_eq!(seen, expected, "{compression}");
+    }
+}
+
+#[test]
+fn long_names_are_read_whole() {
+    let directory = TempDir::new().unwrap();
+    let long = format!("./{}/{}", "d".repeat(120), "n".repeat(200));
+    let (_, seen) = read(&Handmade::new("long", vec![file(&long, "x")]).write(directory.path())).unwrap();
+    assert_eq!(seen, vec![(long[2..].to_owned(), Kind::File, "x".to_owned())]);
+}
+
+#[test]
+fn unsafe_paths_are_refused() {
+    for (path, shown) in [
+        ("../etc/passwd", "../etc/passwd"),
+        ("./usr/../../x", "./usr/../../x"),
+        ("/etc/passwd", "/etc/passwd"),
+    ] {
+        assert_eq!(
+            fails(&Handmade::new("evil", vec![file(path, "x")])),
+            format!("`evil.deb` holds the unsafe path `{shown}`")
+        );
+    }
+    assert_eq!(
+        fails(&Handmade::new("evil", vec![Entry::Hardlink("./a", "../../etc/shadow")])),
+        "`evil.deb` holds the unsafe path `../../etc/shadow`"
+    );
+}
+
+#[test]
+fn devices_are_refused() {
+    assert_eq!(
+        fails(&Handmade::new("evil", vec![Entry::Device("./dev/sda")])),
+        "`evil.deb` holds `dev/sda`, which is a device"
+    );
+}
+
+#[test]
+fn members_must_be_in_order() {
+    let mut handmade = Handmade::new("tool", vec![]);
+    handmade.members = ["debian-binary", "data.tar", "control.tar"];
+    assert_eq!(
+        fails(&handmade),
+        "`tool.deb` is not a Debian package: its second member is `data.tar.xz` and not the control member"
+    );
+    handmade.members = ["control.tar", "debian-binary", "data.tar"];
+    assert_eq!(
+        fails(&handmade),
+        "`tool.deb` is not a Debian package: its first member is not `debian-binary` of format 2"
+    );
+}
+
+#[test]
+fn a_truncated_file_is_named_with_both_sizes() {
+    let directory = TempDir::new().unwrap();
+    let deb = Handmade::new("tool", vec![file("./a", "content")]).write(directory.path());
+    let bytes = fs::read(&deb.path).unwrap();
+    fs::write(&deb.path, &bytes[..bytes.len() - 9]).unwrap();
+    let error = read(&deb).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "`{}` has {} bytes and not {}",
+            deb.path.display(),
+            bytes.len() - 9,
+            bytes.len()
+        )
+    );
+    assert_eq!(
+        error.hint().unwrap(),
+        format!("remove `{}`, and the next bake downloads it again", deb.path.display())
+    );
+}
+
+#[test]
+fn a_changed_byte_anywhere_is_a_wrong_digest() {
+    let directory = TempDir::new().unwrap();
+    let deb = Handmade::new("tool", vec![file("./a", "content")]).write(directory.path());
+    let bytes = fs::read(&deb.path).unwrap();
+    for position in (0..bytes.len()).step_by(7) {
+        let mut changed = bytes.clone();
+        changed[position] ^= 0x55;
+        fs::write(&deb.path, &changed).unwrap();
+        let error = read(&deb).unwrap_err();
+        assert!(matches!(error, DebError::Digest { .. }), "{position}: {error}");
+    }
+}
+
+#[test]
+fn another_package_under_the_name_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let mut deb = Handmade::new("tool", vec![]).write(directory.path());
+    deb.locked.version = "2.0-1".to_owned();
+    assert_eq!(
+        read(&deb).unwrap_err().to_string(),
+        format!(
+            "`{}` holds `tool 1.0-1 amd64` and not `tool 2.0-1 amd64`",
+            deb.path.display()
+        )
+    );
+}
+
+#[test]
+fn paragraphs_keep_fields_as_written() {
+    let paragraph = Paragraph::parse("Package: a\nDescription: short \n long\n .\n more\n").unwrap();
+    assert_eq!(
+        paragraph.fields().collect::<Vec<_>>(),
+        vec![("Package", "a"), ("Description", "short \n long\n .\n more")]
+    );
+    assert_eq!(paragraph.get("package"), Some("a"));
+    assert_eq!(Paragraph::parse("Package: a\nnonsense\n"), Err(2));
+    assert_eq!(Paragraph::parse(" continuation\n"), Err(1));
+}
+
+#[test]
+fn versions_compare_as_dpkg_says() {
+    for (left, order, right) in [
+        ("1.0", Ordering::Equal, "1.0"),
+        ("1.0~rc1", Ordering::Less, "1.0"),
+        ("1.0", Ordering::Less, "1.0+b1"),
+        ("1:0.1", Ordering::Greater, "9.9"),
+        ("1.10", Ordering::Greater, "1.9"),
+        ("1.0-1", Ordering::Less, "1.0-1.1"),
+        ("1.0a", Ordering::Less, "1.0+"),
+        ("0:1.0", Ordering::Equal, "1.0"),
+        ("1.0-0", Ordering::Equal, "1.0"),
+        ("99999999999999999999999", Ordering::Less, "100000000000000000000000"),
+        ("007", Ordering::Equal, "7"),
+    ] {
+        assert_eq!(compare_versions(left, right), order, "{left} {right}");
+    }
+}
+
+#[test]
+fn relations_are_clauses_of_alternatives() {
+    let relations = parse_relations("libc6 (>= 2.38), awk | mawk:any (<< 2) [amd64], ");
+    let relation = |name: &str, version: Option<(Operator, &str)>| Relation {
+        name: name.to_owned(),
+        version: version.map(|(operator, version)| (operator, version.to_owned())),
+    };
+    assert_eq!(
+        relations,
+        vec![
+            vec![relation("libc6", Some((Operator::LaterOrEqual, "2.38")))],
+            vec![
+                relation("awk", None),
+                relation("mawk", Some((Operator::Earlier, "2")))
+            ],
+        ]
+    );
+    assert!(relations[1][1].matches("mawk", "1.9"));
+    assert!(!relations[1][1].matches("mawk", "2"));
+}

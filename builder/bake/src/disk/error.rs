@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::sandbox::SandboxError;
 
+/// The largest EBS volume is 64 TiB.
+pub(crate) const LARGEST_MIB: u64 = 64 << 20;
+
 /// Why there is no disk.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
@@ -45,6 +48,16 @@ pub enum DiskError {
         root_mib: u64,
         /// The least that does.
         needed_mib: u64,
+    },
+    /// No EBS volume is that large.
+    #[error(
+        "cannot make a disk of {mib} MiB for `{image}`: an EBS volume has at most {LARGEST_MIB}"
+    )]
+    TooLarge {
+        /// The image.
+        image: String,
+        /// What it would have.
+        mib: u64,
     },
     /// The host's disk is too full.
     #[error(
@@ -115,6 +128,9 @@ impl DiskError {
             Self::RootTooSmall { needed_mib, .. } => Some(format!(
                 "set `root-mib` in the image's `[disk]` to {needed_mib} or more, or leave it out"
             )),
+            Self::TooLarge { .. } => Some(
+                "lower `esp-mib`, `root-mib` or `root-free-mib` in the image's `[disk]`".to_owned(),
+            ),
             Self::HostFull { .. } => {
                 Some("free some space, or choose another directory with `--out`".to_owned())
             }

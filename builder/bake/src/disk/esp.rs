@@ -29,8 +29,10 @@ pub(crate) fn check_esp_size(
     if fits(esp_mib) {
         return Ok(bytes);
     }
-    // FAT has at most 4 GiB for each of its files, and there are few; the search ends.
-    let needed_mib = (esp_mib + 1..).find(|mib| fits(*mib)).unwrap_or(u64::MAX);
+    // No file of a partition is larger than FAT32 can have, 4 GiB.
+    let needed_mib = (esp_mib + 1..=8192)
+        .find(|mib| fits(*mib))
+        .unwrap_or(u64::MAX);
     Err(DiskError::EspTooSmall {
         image: image.to_owned(),
         esp_mib,
@@ -71,6 +73,6 @@ mod tests {
             Some("set `esp-mib` in the image's `[disk]` to 41 or more")
         );
         assert!(check_esp_size(&files, "small", 41).is_ok());
-        assert!(check_esp_size(&[], "small", 33).is_err());
+        assert!(check_esp_size(&[], "small", 32).is_err());
     }
 }

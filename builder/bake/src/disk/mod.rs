@@ -31,7 +31,7 @@ pub use size::{TreeSize, measure_tree};
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use vmimage_plan::definition::{Architecture, Image};
@@ -79,6 +79,7 @@ pub struct DiskReport {
 /// Makes `disk.raw` in the request's output directory.
 pub fn make_disk(request: &DiskRequest<'_>) -> Result<DiskReport, DiskError> {
     let image = request.image;
+    check_not_too_large(image)?;
     let guids = Guids::derive(request.seed);
     let boot = boot::find_boot_files(request.tree, image, request.architecture, guids.root)?;
     let boot_bytes = esp::check_esp_size(&boot.files, &image.name, image.disk.esp_mib)?;
@@ -122,6 +123,21 @@ pub fn make_disk(request: &DiskRequest<'_>) -> Result<DiskReport, DiskError> {
     })
 }
 
+/// Refuses sizes with which the calculations below could overflow.
+fn check_not_too_large(image: &Image) -> Result<(), DiskError> {
+    let disk = &image.disk;
+    let mib = disk
+        .esp_mib
+        .saturating_add(disk.root_mib.unwrap_or(0).max(disk.root_free_mib));
+    if mib > error::LARGEST_MIB {
+        return Err(DiskError::TooLarge {
+            image: image.name.clone(),
+            mib,
+        });
+    }
+    Ok(())
+}
+
 /// Fails unless `needed` bytes for `what` are free in `directory`.
 pub fn check_space(directory: &Path, what: &str, needed: u64) -> Result<(), DiskError> {
     let space = rustix::fs::statvfs(directory)
@@ -138,7 +154,7 @@ pub fn check_space(directory: &Path, what: &str, needed: u64) -> Result<(), Disk
     Ok(())
 }
 
-fn create_sparse(path: &PathBuf, size: u64) -> Result<File, DiskError> {
+fn create_sparse(path: &Path, size: u64) -> Result<File, DiskError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -148,4 +164,40 @@ fn create_sparse(path: &PathBuf, size: u64) -> Result<File, DiskError> {
         .map_err(DiskError::io("create", path))?;
     file.set_len(size).map_err(DiskError::io("enlarge", path))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_not_too_large, check_space};
+    use crate::manifest::tests::sample_image;
+
+    #[test]
+    fn a_full_host_is_named_with_what_is_needed() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(check_space(directory.path(), "disk.raw", 0).is_ok());
+        let error = check_space(directory.path(), "disk.raw", 1 << 60).unwrap_err();
+        let start = format!(
+            "not enough space for disk.raw in `{}`: it needs 1099511627776 MiB, ",
+            directory.path().display()
+        );
+        assert!(error.to_string().starts_with(&start), "{error}");
+        assert_eq!(
+            error.hint().as_deref(),
+            Some("free some space, or choose another directory with `--out`")
+        );
+    }
+
+    #[test]
+    fn disks_beyond_ebs_are_refused() {
+        let mut image = sample_image();
+        assert!(check_not_too_large(&image).is_ok());
+        image.disk.root_mib = Some(u64::MAX);
+        assert_eq!(
+            check_not_too_large(&image).unwrap_err().to_string(),
+            format!(
+                "cannot make a disk of {} MiB for `small`: an EBS volume has at most 67108864",
+                u64::MAX
+            )
+        );
+    }
 }

@@ -150,3 +150,49 @@ fn count_powers(base: u64, limit: u64) -> u64 {
         .map(|_| 1)
         .sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{TreeSize, choose_root_size, measure_tree};
+    use crate::manifest::tests::sample_image;
+
+    #[test]
+    fn a_root_has_room_for_the_tree_and_what_shall_be_free() {
+        let tree = TreeSize {
+            inodes: 30_000,
+            blocks: 300_000,
+        };
+        let mut image = sample_image();
+        let size = choose_root_size(&image, tree).unwrap();
+        // 1172 MiB of content, 64 MiB of journal and 64 MiB free; the rest is the file system's.
+        assert_eq!((size.mib, size.inodes), (1345, 86_080));
+        image.disk.root_mib = Some(size.mib);
+        assert!(choose_root_size(&image, tree).is_ok());
+        image.disk.root_mib = Some(size.mib - 1);
+        let error = choose_root_size(&image, tree).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the root of `small` is too small: it has 1344 MiB, the tree and its free space need \
+             1345 MiB"
+        );
+        assert_eq!(
+            error.hint().as_deref(),
+            Some("set `root-mib` in the image's `[disk]` to 1345 or more, or leave it out")
+        );
+    }
+
+    #[test]
+    fn hard_links_and_short_links_are_measured_once_or_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("a"), vec![1; 5000]).unwrap();
+        std::fs::hard_link(path("a"), path("b")).unwrap();
+        std::os::unix::fs::symlink("a", path("short")).unwrap();
+        std::os::unix::fs::symlink("l".repeat(60), path("long")).unwrap();
+        let expected = TreeSize {
+            inodes: 4,
+            blocks: 4,
+        };
+        assert_eq!(measure_tree(directory.path()).unwrap(), expected);
+    }
+}

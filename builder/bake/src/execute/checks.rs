@@ -29,7 +29,11 @@ pub(super) fn run(root: &Path, sandbox: &Sandbox, image: &Image) -> Result<usize
             }
         }
     }
-    if failed.is_empty() { Ok(count) } else { Err(BakeError::Checks(failed)) }
+    if failed.is_empty() {
+        Ok(count)
+    } else {
+        Err(BakeError::Checks(failed))
+    }
 }
 
 fn line(recipe: &Recipe, check: &Check, problem: &str) -> String {
@@ -46,7 +50,10 @@ fn check_path(tree: &Tree, path: &str, state: PathState) -> Result<Option<String
         (PathState::Empty, Some(stat)) => {
             let full = if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
                 let directory = tree.path().join(path.trim_start_matches('/'));
-                std::fs::read_dir(&directory).map_err(fail())?.next().is_some()
+                std::fs::read_dir(&directory)
+                    .map_err(fail())?
+                    .next()
+                    .is_some()
             } else {
                 stat.st_size > 0
             };
@@ -57,7 +64,9 @@ fn check_path(tree: &Tree, path: &str, state: PathState) -> Result<Option<String
 }
 
 fn check_contains(tree: &Tree, path: &str, text: &str) -> Result<Option<String>, BakeError> {
-    let bytes = tree.read(path).map_err(BakeError::file("read", Path::new(path)))?;
+    let bytes = tree
+        .read(path)
+        .map_err(BakeError::file("read", Path::new(path)))?;
     Ok(match bytes {
         None => Some(format!("`{path}` is missing")),
         Some(bytes) if String::from_utf8_lossy(&bytes).contains(text) => None,
@@ -80,9 +89,13 @@ fn unit_states(sandbox: &Sandbox, recipe: &Recipe) -> Result<Vec<(String, String
         // One at a time: for a unit that does not exist systemctl prints nothing to its standard
         // output, and the lines would no longer match the units.
         let argv = ["systemctl", "is-enabled", unit];
-        let request = Run { env: &[("SYSTEMD_OFFLINE", "1")], ..Run::new(&argv) };
-        let output =
-            sandbox.run(&request, &mut |_| ()).map_err(BakeError::sandbox("the checks"))?;
+        let request = Run {
+            env: &[("SYSTEMD_OFFLINE", "1")],
+            ..Run::new(&argv)
+        };
+        let output = sandbox
+            .run(&request, &mut |_| ())
+            .map_err(BakeError::sandbox("the checks"))?;
         let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         states.push((unit.to_owned(), state));
     }
@@ -90,20 +103,32 @@ fn unit_states(sandbox: &Sandbox, recipe: &Recipe) -> Result<Vec<(String, String
 }
 
 fn check_unit(units: &[(String, String)], unit: &str, wanted: &str) -> Option<String> {
-    let state = units.iter().find(|(name, _)| name == unit).map_or("", |(_, state)| state);
+    let state = units
+        .iter()
+        .find(|(name, _)| name == unit)
+        .map_or("", |(_, state)| state);
     if state == wanted {
         return None;
     }
-    let is = if state.is_empty() { "not installed" } else { state };
+    let is = if state.is_empty() {
+        "not installed"
+    } else {
+        state
+    };
     Some(format!("unit `{unit}` is {is}, not {wanted}"))
 }
 
 fn check_command(sandbox: &Sandbox, argv: &[String]) -> Result<Option<String>, BakeError> {
     let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-    let output =
-        sandbox.run(&Run::new(&argv), &mut |_| ()).map_err(BakeError::sandbox("the checks"))?;
+    let output = sandbox
+        .run(&Run::new(&argv), &mut |_| ())
+        .map_err(BakeError::sandbox("the checks"))?;
     Ok((output.code != 0).then(|| {
         let tail = output.tail.replace('\n', "\n      ");
-        format!("`{}` exited with {}:\n      {tail}\n     ", argv.join(" "), output.code)
+        format!(
+            "`{}` exited with {}:\n      {tail}\n     ",
+            argv.join(" "),
+            output.code
+        )
     }))
 }

@@ -1,15 +1,24 @@
 //! Owns the end of a bake: the seal, the checks, the disk and the other outputs.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
+use sha2::{Digest as _, Sha256};
+use vmimage_plan::bake::Format;
 use vmimage_plan::definition::Seal;
 use vmimage_plan::event::Event;
-use vmimage_plan::lock::Target;
 
-use super::{BakeError, BakeRequest, OutputFile, Send, checks, millis, output, stack, step};
-use crate::disk::{DiskReport, DiskRequest, make_disk};
+use super::{BakeError, BakeRequest, OutputFile, Send, Steps, checks, millis, output, stack, step};
+use crate::disk::{
+    DiskReport, DiskRequest, FileDigest, digest_files, make_disk, make_qcow2, make_rootfs,
+};
+use crate::manifest::{
+    self, AllocatedEntry, BakeRecord, Manifest, ManifestInput, make_manifest,
+};
+use crate::sbom;
 use crate::layers::{LayerStore, StoredLayer, freeze};
 use crate::sandbox::Sandbox;
 use crate::sandbox::overlay::{Overlay, Upper};
@@ -18,9 +27,9 @@ use crate::seal::{SealError, SealedRow, check_seal, seal};
 /// Seals the tree and makes every output; returns the files.
 pub(super) fn finish(
     request: &BakeRequest<'_>,
-    target: &Target,
     store: &LayerStore,
     layers: &[StoredLayer],
+    steps: &Steps,
     send: Send<'_>,
 ) -> Result<Vec<OutputFile>, BakeError> {
     let mut trees = stack::trees(layers);
@@ -34,9 +43,128 @@ pub(super) fn finish(
     let unfinished = output::begin(request.out)?;
     let sealed = view.read_only("sealed")?;
     let disk = check_and_make_disk(&view, sealed.path(), &unfinished, send)?;
-    let _ = (target, rows, disk);
+    let digests = step(send, "outputs", "writing and hashing the files", |_| {
+        let digests = make_outputs(request, sealed.path(), &unfinished)?;
+        Ok((format!("{} files", digests.len()), digests))
+    })?;
+    let description = Description { rows: &rows, disk: &disk, digests: &digests };
+    step(send, "manifest", "describing the image", |_| {
+        let manifest = description.write(request, sealed.path(), &unfinished)?;
+        let outside = manifest.files.len();
+        Ok((format!("{outside} files that no package has as they are"), ()))
+    })?;
+    description.write_report(request, &unfinished, steps)?;
     output::commit(&unfinished, request.out, &request.plan.fingerprint, &request.plan.outputs)?;
-    Ok(Vec::new())
+    Ok(digests.iter().map(output_file).collect())
+}
+
+fn output_file(digest: &FileDigest) -> OutputFile {
+    OutputFile {
+        name: file_name(&digest.path),
+        size: digest.size,
+        allocated: digest.allocated,
+        sha256: digest.sha256.clone(),
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Makes what is asked for beside disk.raw, hashes it all, and removes disk.raw if it is not.
+fn make_outputs(
+    request: &BakeRequest<'_>,
+    sealed: &Path,
+    unfinished: &Path,
+) -> Result<Vec<FileDigest>, BakeError> {
+    let path = |format: Format| unfinished.join(format.file_name());
+    let wanted = &request.plan.outputs;
+    thread::scope(|scope| {
+        let rootfs = wanted.contains(&Format::Rootfs).then(|| {
+            let epoch = request.plan.source_date_epoch;
+            scope.spawn(move || make_rootfs(sealed, &path(Format::Rootfs), epoch))
+        });
+        let qcow2 = if wanted.contains(&Format::Qcow2) {
+            make_qcow2(&path(Format::Raw), &path(Format::Qcow2))
+        } else {
+            Ok(())
+        };
+        let rootfs = rootfs.map_or(Ok(Ok(())), thread::ScopedJoinHandle::join);
+        qcow2.and(rootfs.map_err(|_| BakeError::Thread)?).map_err(BakeError::Disk)
+    })?;
+    if !wanted.contains(&Format::Raw) {
+        let raw = path(Format::Raw);
+        fs::remove_file(&raw).map_err(BakeError::file("remove", &raw))?;
+    }
+    let paths: Vec<PathBuf> = wanted.iter().map(|format| path(*format)).collect();
+    let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    digest_files(&paths).map_err(BakeError::Disk)
+}
+
+/// What is known about a finished image.
+struct Description<'a> {
+    rows: &'a [SealedRow],
+    disk: &'a DiskReport,
+    digests: &'a [FileDigest],
+}
+
+impl Description<'_> {
+    /// Writes the manifest and the bills of materials.
+    fn write(
+        &self,
+        request: &BakeRequest<'_>,
+        sealed: &Path,
+        unfinished: &Path,
+    ) -> Result<Manifest, BakeError> {
+        let lock_sha256 = hex::encode(Sha256::digest(request.lock_text));
+        let manifest = make_manifest(&ManifestInput {
+            tree: sealed,
+            image: request.image,
+            lock: request.lock,
+            lock_sha256: &lock_sha256,
+            architecture: request.plan.architecture,
+            fingerprint: &request.plan.fingerprint,
+            version: env!("CARGO_PKG_VERSION"),
+            sealed: self.rows,
+            disk: Some(self.disk),
+            outputs: self.digests,
+        })
+        .map_err(BakeError::Manifest)?;
+        for (name, text) in [
+            (manifest::FILE_NAME, manifest.to_json()),
+            (sbom::SPDX_FILE_NAME, sbom::spdx(&manifest)),
+            (sbom::CYCLONEDX_FILE_NAME, sbom::cyclonedx(&manifest)),
+        ] {
+            write_json(&unfinished.join(name), text)?;
+        }
+        Ok(manifest)
+    }
+
+    /// Writes what differs between two bakes of the same image: times, and blocks on disk.
+    fn write_report(
+        &self,
+        request: &BakeRequest<'_>,
+        unfinished: &Path,
+        steps: &Steps,
+    ) -> Result<(), BakeError> {
+        let allocated = self.digests.iter().map(|digest| AllocatedEntry {
+            name: file_name(&digest.path),
+            bytes: digest.allocated,
+        });
+        let report = BakeRecord {
+            format: manifest::FORMAT,
+            fingerprint: request.plan.fingerprint.clone(),
+            steps: steps.so_far(),
+            allocated: allocated.collect(),
+        };
+        write_json(&unfinished.join(manifest::REPORT_FILE_NAME), report.to_json())
+    }
+}
+
+fn write_json(path: &Path, text: Result<String, serde_json::Error>) -> Result<(), BakeError> {
+    text.map_err(io::Error::from)
+        .and_then(|text| fs::write(path, text))
+        .map_err(BakeError::file("write", path))
 }
 
 /// The sealed tree, to be mounted in several ways.
@@ -61,10 +189,15 @@ impl View<'_> {
     /// A view whose changes are thrown away, with what programs expect mounted in it.
     fn throwaway(&self, name: &str) -> Result<(Overlay, Sandbox), BakeError> {
         let scratch = |part: &str| {
-            self.store.scratch(&format!("{name}.{part}")).map_err(BakeError::Store)
+            self.store
+                .scratch(&format!("{name}.{part}"))
+                .map_err(BakeError::Store)
         };
         let (target, changes, work) = (scratch("root")?, scratch("changes")?, scratch("work")?);
-        let upper = Upper { changes: &changes, work: &work };
+        let upper = Upper {
+            changes: &changes,
+            work: &work,
+        };
         let attributes = self.request.attributes;
         let overlay = Overlay::mount(&self.lower(), Some(upper), &target, attributes)
             .map_err(BakeError::sandbox(name))?;
@@ -83,7 +216,10 @@ fn seal_tree(
     let scratch = |name: &str| store.scratch(name).map_err(BakeError::Store);
     let (target, changes, work) = (scratch("root")?, scratch("seal")?, scratch("seal.work")?);
     let lower: Vec<&Path> = below.iter().map(PathBuf::as_path).collect();
-    let upper = Upper { changes: &changes, work: &work };
+    let upper = Upper {
+        changes: &changes,
+        work: &work,
+    };
     let overlay = Overlay::mount(&lower, Some(upper), &target, request.attributes)
         .map_err(BakeError::sandbox("the seal"))?;
     let table: Vec<(&str, &Seal)> = request
@@ -112,8 +248,14 @@ fn check_and_make_disk(
 ) -> Result<DiskReport, BakeError> {
     let begun = Instant::now();
     let request = view.request;
-    for (name, doing) in [("check", "looking at the finished tree"), ("disk", "making disk.raw")] {
-        send(Event::Started { step: name.to_owned(), doing: doing.to_owned() });
+    for (name, doing) in [
+        ("check", "looking at the finished tree"),
+        ("disk", "making disk.raw"),
+    ] {
+        send(Event::Started {
+            step: name.to_owned(),
+            doing: doing.to_owned(),
+        });
     }
     let (checked, made) = thread::scope(|scope| {
         let checking = scope.spawn(|| {
@@ -131,7 +273,12 @@ fn check_and_make_disk(
         ("disk", format!("{} MiB", disk.size >> 20), millis(begun)),
     ] {
         let step = name.to_owned();
-        send(Event::Finished { step, outcome, millis, reused: false });
+        send(Event::Finished {
+            step,
+            outcome,
+            millis,
+            reused: false,
+        });
     }
     Ok(disk)
 }

@@ -11,6 +11,7 @@ pub use output::{OutputState, observe_output};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -24,6 +25,7 @@ use crate::disk::DiskError;
 use crate::fetch::{FetchError, Mirrors, fetch};
 use crate::install::InstallError;
 use crate::layers::{ApplyError, LayerStore, StoreError};
+use crate::manifest::{ManifestError, StepEntry};
 use crate::sandbox::SandboxError;
 use crate::sandbox::overlay::Attributes;
 use crate::seal::SealError;
@@ -63,7 +65,7 @@ pub struct BakeReport {
     /// The output directory.
     pub out: PathBuf,
     /// Time per step, in the order in which they ended.
-    pub steps: Vec<StepTime>,
+    pub steps: Vec<StepEntry>,
     /// The files made.
     pub files: Vec<OutputFile>,
     /// Peak memory of this process in KiB.
@@ -71,20 +73,6 @@ pub struct BakeReport {
     /// Why it failed, if it did.
     #[serde(skip)]
     pub failure: Option<BakeError>,
-}
-
-/// How long a step took.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct StepTime {
-    /// The step.
-    pub step: String,
-    /// Its time.
-    pub millis: u64,
-    /// Whether an earlier result was used.
-    pub reused: bool,
-    /// Its outcome in a few words.
-    pub outcome: String,
 }
 
 /// A finished file.
@@ -160,6 +148,9 @@ pub enum BakeError {
     /// The disk.
     #[error("cannot make the disk")]
     Disk(#[source] DiskError),
+    /// The manifest or a bill of materials.
+    #[error("cannot describe the image")]
+    Manifest(#[source] ManifestError),
     /// A file of the cache or of the output directory.
     #[error("cannot {verb} `{path}`")]
     File {
@@ -183,7 +174,11 @@ pub enum BakeError {
 }
 
 fn checks_word(count: usize) -> String {
-    if count == 1 { "1 check".to_owned() } else { format!("{count} checks") }
+    if count == 1 {
+        "1 check".to_owned()
+    } else {
+        format!("{count} checks")
+    }
 }
 
 impl BakeError {
@@ -214,6 +209,7 @@ impl BakeError {
             Self::Apply { .. }
             | Self::Seal(_)
             | Self::Checks(_)
+            | Self::Manifest(_)
             | Self::File { .. }
             | Self::Thread => None,
         }
@@ -235,24 +231,23 @@ pub fn execute(request: &BakeRequest<'_>, sink: Sink<'_>) -> BakeReport {
     // Work goes on in threads; events come back over a channel, so that the caller's sink is used
     // by the caller's thread alone.
     let (sender, events) = channel::<Event>();
+    let steps = Steps::default();
     let result = thread::scope(|scope| {
-        let work = scope.spawn(move || {
-            let mut send = move |event| drop(sender.send(event));
-            attempt(request, &mut send)
+        let work = scope.spawn(|| {
+            // Owned by the thread: the channel must close when the work is over.
+            let sender = sender;
+            let mut send = |event| {
+                steps.record(&event);
+                drop(sender.send(event));
+            };
+            attempt(request, &steps, &mut send)
         });
         for event in events {
-            if let Event::Finished { step, outcome, millis, reused } = &event {
-                report.steps.push(StepTime {
-                    step: step.clone(),
-                    millis: *millis,
-                    reused: *reused,
-                    outcome: outcome.clone(),
-                });
-            }
             sink(event);
         }
         work.join().unwrap_or(Err(BakeError::Thread))
     });
+    report.steps = steps.so_far();
     report.peak_memory_kib = peak_memory_kib();
     match result {
         Ok(files) => report.files = files,
@@ -261,21 +256,60 @@ pub fn execute(request: &BakeRequest<'_>, sink: Sink<'_>) -> BakeReport {
     report
 }
 
-fn attempt(request: &BakeRequest<'_>, send: Send<'_>) -> Result<Vec<OutputFile>, BakeError> {
+/// The steps that have ended.
+#[derive(Debug, Default)]
+struct Steps(Mutex<Vec<StepEntry>>);
+
+impl Steps {
+    fn record(&self, event: &Event) {
+        if let Event::Finished { step, outcome, millis, reused } = event {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(StepEntry {
+                step: step.clone(),
+                outcome: outcome.clone(),
+                millis: *millis,
+                reused: *reused,
+            });
+        }
+    }
+
+    fn so_far(&self) -> Vec<StepEntry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn attempt(
+    request: &BakeRequest<'_>,
+    steps: &Steps,
+    send: Send<'_>,
+) -> Result<Vec<OutputFile>, BakeError> {
     let store = LayerStore::open(request.cache).map_err(BakeError::Store)?;
     let target = target(request);
     if !request.plan.fetch.is_empty() {
         step(send, "fetch", "downloading packages", |send| {
-            let fetched =
-                fetch(&request.plan.fetch, request.image, request.mirrors, request.cache, send)
-                    .map_err(BakeError::Fetch)?;
+            let fetched = fetch(
+                &request.plan.fetch,
+                request.image,
+                request.mirrors,
+                request.cache,
+                send,
+            )
+            .map_err(BakeError::Fetch)?;
             Ok((fetched.to_string(), ()))
         })?;
     }
     let layers = stack::build(request, target, &store, send)?;
-    let files = finish::finish(request, target, &store, &layers, send)?;
-    let name = format!("{}-{}", request.image.name, request.plan.architecture.as_str());
-    let inputs: Vec<_> = request.plan.layers.iter().map(|layer| layer.inputs.clone()).collect();
+    let files = finish::finish(request, &store, &layers, steps, send)?;
+    let name = format!(
+        "{}-{}",
+        request.image.name,
+        request.plan.architecture.as_str()
+    );
+    let inputs: Vec<_> = request
+        .plan
+        .layers
+        .iter()
+        .map(|layer| layer.inputs.clone())
+        .collect();
     store.finish(&name, &inputs).map_err(BakeError::Store)?;
     Ok(files)
 }
@@ -302,7 +336,10 @@ fn step<T>(
     work: impl FnOnce(Send<'_>) -> Result<(String, T), BakeError>,
 ) -> Result<T, BakeError> {
     let begun = Instant::now();
-    send(Event::Started { step: name.to_owned(), doing: doing.to_owned() });
+    send(Event::Started {
+        step: name.to_owned(),
+        doing: doing.to_owned(),
+    });
     let (outcome, value) = work(send)?;
     send(Event::Finished {
         step: name.to_owned(),

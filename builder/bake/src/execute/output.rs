@@ -118,7 +118,9 @@ fn refuse_foreign(out: &Path) -> Result<(), BakeError> {
     if out.join(STATE).is_file() || entries.count() == 0 {
         return Ok(());
     }
-    Err(BakeError::ForeignOutput { path: out.display().to_string() })
+    Err(BakeError::ForeignOutput {
+        path: out.display().to_string(),
+    })
 }
 
 fn unfinished(out: &Path) -> Result<PathBuf, BakeError> {
@@ -147,13 +149,26 @@ mod tests {
             let unfinished = begin(&out).expect("begin");
             fs::write(unfinished.join("disk.raw"), content).expect("write");
             commit(&unfinished, &out, content, &formats).expect("commit");
-            assert_eq!(observe_output(&out), Some((content.to_owned(), formats.clone())));
-            assert_eq!(fs::read_to_string(out.join("disk.raw")).expect("read"), content);
-            assert_eq!(fs::read_dir(root.path()).expect("list").count(), 1, "nothing left over");
+            assert_eq!(
+                observe_output(&out),
+                Some((content.to_owned(), formats.clone()))
+            );
+            assert_eq!(
+                fs::read_to_string(out.join("disk.raw")).expect("read"),
+                content
+            );
+            assert_eq!(
+                fs::read_dir(root.path()).expect("list").count(),
+                1,
+                "nothing left over"
+            );
         }
         let killed = begin(&out).expect("begin");
         fs::write(killed.join("disk.raw"), "half").expect("write");
-        assert_eq!(fs::read_to_string(out.join("disk.raw")).expect("read"), "two");
+        assert_eq!(
+            fs::read_to_string(out.join("disk.raw")).expect("read"),
+            "two"
+        );
         fs::write(out.join("disk.raw"), "changed").expect("write");
         assert_eq!(observe_output(&out), None, "a changed file is noticed");
     }

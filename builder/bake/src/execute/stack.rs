@@ -83,11 +83,17 @@ fn prepare<'a>(
     store: &LayerStore,
     reused: usize,
 ) -> Result<Vec<Work<'a>>, BakeError> {
-    let by_name: BTreeMap<&str, &Recipe> =
-        request.image.recipes.iter().map(|recipe| (recipe.name.as_str(), recipe)).collect();
+    let by_name: BTreeMap<&str, &Recipe> = request
+        .image
+        .recipes
+        .iter()
+        .map(|recipe| (recipe.name.as_str(), recipe))
+        .collect();
     let mut work = Vec::new();
     for planned in request.plan.layers.iter().skip(reused) {
-        let Some(recipe) = by_name.get(planned.inputs.recipe.as_str()) else { continue };
+        let Some(recipe) = by_name.get(planned.inputs.recipe.as_str()) else {
+            continue;
+        };
         let debs = target
             .packages
             .iter()
@@ -98,7 +104,12 @@ fn prepare<'a>(
             })
             .collect();
         let layer = store.begin(&planned.key).map_err(BakeError::Store)?;
-        work.push(Work { planned, recipe, layer, debs });
+        work.push(Work {
+            planned,
+            recipe,
+            layer,
+            debs,
+        });
     }
     Ok(work)
 }
@@ -110,15 +121,28 @@ fn unpack_ahead(
     sender: &SyncSender<Result<Extracted, BakeError>>,
 ) {
     for (index, item) in work.iter().enumerate() {
-        let threads = if index == 0 { FIRST_THREADS } else { OTHER_THREADS };
+        let threads = if index == 0 {
+            FIRST_THREADS
+        } else {
+            OTHER_THREADS
+        };
         let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
         let observer = |_: Progress<'_>| ();
-        let result = extract(&item.debs, &item.layer.files(), &mut namespace, threads, &observer)
-            .map_err(|source| BakeError::Install { recipe: item.recipe.name.clone(), source })
-            .and_then(|extracted| {
-                write_namespace(&item.layer.side(NAMESPACE), &namespace)?;
-                Ok(extracted)
-            });
+        let result = extract(
+            &item.debs,
+            &item.layer.files(),
+            &mut namespace,
+            threads,
+            &observer,
+        )
+        .map_err(|source| BakeError::Install {
+            recipe: item.recipe.name.clone(),
+            source,
+        })
+        .and_then(|extracted| {
+            write_namespace(&item.layer.side(NAMESPACE), &namespace)?;
+            Ok(extracted)
+        });
         let failed = result.is_err();
         if sender.send(result).is_err() || failed {
             return;
@@ -137,11 +161,15 @@ fn build_each(
     for item in work {
         let begun = Instant::now();
         let step = step_name(item.planned);
-        send(Event::Started { step: step.clone(), doing: "unpacking packages".to_owned() });
+        send(Event::Started {
+            step: step.clone(),
+            doing: "unpacking packages".to_owned(),
+        });
         let extracted = extracted.recv().map_err(|_| BakeError::Thread)??;
         build_layer(request, store, item, &extracted, layers, send)?;
-        let stored =
-            store.commit(&item.layer, &item.planned.inputs).map_err(BakeError::Store)?;
+        let stored = store
+            .commit(&item.layer, &item.planned.inputs)
+            .map_err(BakeError::Store)?;
         layers.push(stored);
         send(Event::Finished {
             step,
@@ -169,13 +197,22 @@ fn build_layer(
     let mut lower = vec![files.clone()];
     lower.extend(trees(below));
     let lower: Vec<&Path> = lower.iter().map(PathBuf::as_path).collect();
-    let install = |source| BakeError::Install { recipe: recipe.name.clone(), source };
+    let install = |source| BakeError::Install {
+        recipe: recipe.name.clone(),
+        source,
+    };
     reconcile(extracted, lower.get(1..).unwrap_or_default()).map_err(install)?;
     let changes = item.layer.changes();
-    let upper = Upper { changes: &changes, work: item.layer.work() };
+    let upper = Upper {
+        changes: &changes,
+        work: item.layer.work(),
+    };
     let overlay = Overlay::mount(&lower, Some(upper), &target, request.attributes)
         .map_err(BakeError::sandbox(&what))?;
-    let apply = |source| BakeError::Apply { recipe: recipe.name.clone(), source };
+    let apply = |source| BakeError::Apply {
+        recipe: recipe.name.clone(),
+        source,
+    };
     let sandbox = Sandbox::new(overlay.path(), epoch).map_err(BakeError::sandbox(&what))?;
     apply_files_before_packages(overlay.path(), recipe).map_err(apply)?;
     let configured = configure(extracted, &sandbox, &recipe.debconf, &mut |progress| {
@@ -193,7 +230,11 @@ fn build_layer(
 
 /// The directories of layers, topmost first, as an overlay wants them.
 pub(super) fn trees(layers: &[StoredLayer]) -> Vec<PathBuf> {
-    layers.iter().rev().flat_map(|layer| [layer.changes(), layer.files()]).collect()
+    layers
+        .iter()
+        .rev()
+        .flat_map(|layer| [layer.changes(), layer.files()])
+        .collect()
 }
 
 fn step_name(layer: &PlannedLayer) -> String {
@@ -206,7 +247,9 @@ fn outcome(layer: &PlannedLayer) -> String {
 }
 
 fn read_namespace(top: Option<&StoredLayer>) -> Result<Namespace, BakeError> {
-    let Some(top) = top else { return Ok(Namespace::default()) };
+    let Some(top) = top else {
+        return Ok(Namespace::default());
+    };
     let path = top.side(NAMESPACE);
     let file = File::open(&path).map_err(BakeError::file("read", &path))?;
     Namespace::read(&mut BufReader::new(file)).map_err(BakeError::file("read", &path))

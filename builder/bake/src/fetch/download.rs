@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::control::Control;
+use super::error::DownloadError;
 use super::transport::{Transport, TransportError};
 
 /// How often a file is asked for.
@@ -54,70 +55,6 @@ pub(crate) enum Got {
     Cached,
     /// It was downloaded, at least in part.
     Downloaded,
-}
-
-/// Why a file is not in the cache.
-#[derive(Debug, thiserror::Error)]
-#[expect(
-    missing_docs,
-    reason = "the messages say what each variant and field means"
-)]
-pub enum DownloadError {
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    #[error("`{url}` has {found} bytes, expected {expected}")]
-    Size {
-        url: String,
-        expected: u64,
-        found: u64,
-    },
-    #[error("`{url}` has SHA-256 `{found}`, expected `{expected}`")]
-    Hash {
-        url: String,
-        expected: String,
-        found: String,
-        resumed: bool,
-    },
-    #[error("cannot {operation} `{path}`")]
-    Io {
-        operation: &'static str,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("another process has not got on with `{path}` for two minutes")]
-    Busy { path: PathBuf },
-    #[error("`{path}` has {available} bytes free and {needed} are needed")]
-    Full {
-        path: PathBuf,
-        needed: u64,
-        available: u64,
-    },
-    #[error("the download was stopped")]
-    Stopped,
-}
-
-impl DownloadError {
-    fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io {
-            operation,
-            path,
-            source,
-        }
-    }
-
-    fn is_transient(&self) -> bool {
-        match self {
-            Self::Transport(source) => source.is_transient(),
-            // A file that ended early is resumed; one that is too long is not the file.
-            Self::Size {
-                expected, found, ..
-            } => found < expected,
-            Self::Hash { resumed, .. } => *resumed,
-            Self::Io { .. } | Self::Busy { .. } | Self::Full { .. } | Self::Stopped => false,
-        }
-    }
 }
 
 /// Makes sure that the file system of `folder` can take the files that are still missing.

@@ -1,9 +1,8 @@
 //! Owns what can go wrong when packages are fetched.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::download::DownloadError;
 use super::transport::TransportError;
 
 /// Why packages could not be fetched.
@@ -48,6 +47,70 @@ pub enum FetchError {
     },
     #[error(transparent)]
     Download(Box<DownloadError>),
+}
+
+/// Why a file is not in the cache.
+#[derive(Debug, thiserror::Error)]
+#[expect(
+    missing_docs,
+    reason = "the messages say what each variant and field means"
+)]
+pub enum DownloadError {
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error("`{url}` has {found} bytes, expected {expected}")]
+    Size {
+        url: String,
+        expected: u64,
+        found: u64,
+    },
+    #[error("`{url}` has SHA-256 `{found}`, expected `{expected}`")]
+    Hash {
+        url: String,
+        expected: String,
+        found: String,
+        resumed: bool,
+    },
+    #[error("cannot {operation} `{path}`")]
+    Io {
+        operation: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("another process has not got on with `{path}` for two minutes")]
+    Busy { path: PathBuf },
+    #[error("`{path}` has {available} bytes free and {needed} are needed")]
+    Full {
+        path: PathBuf,
+        needed: u64,
+        available: u64,
+    },
+    #[error("the download was stopped")]
+    Stopped,
+}
+
+impl DownloadError {
+    pub(super) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            operation,
+            path,
+            source,
+        }
+    }
+
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Transport(source) => source.is_transient(),
+            // A file that ended early is resumed; one that is too long is not the file.
+            Self::Size {
+                expected, found, ..
+            } => found < expected,
+            Self::Hash { resumed, .. } => *resumed,
+            Self::Io { .. } | Self::Busy { .. } | Self::Full { .. } | Self::Stopped => false,
+        }
+    }
 }
 
 impl FetchError {

@@ -20,9 +20,9 @@ use vmimage_plan::definition::{Image, Repository};
 use vmimage_plan::event::Sink;
 use vmimage_plan::lock::LockedPackage;
 
-pub use download::{DownloadError, Verify};
+pub use download::Verify;
 pub(crate) use download::{Wanted, make_room};
-pub use error::FetchError;
+pub use error::{DownloadError, FetchError};
 pub use mirrors::Mirrors;
 pub(crate) use process::{Outcome, run_bounded};
 pub(crate) use queue::{CONNECTIONS, Item, obtain_all};
@@ -175,3 +175,6 @@ fn package_error(
         source: Box::new(source),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use vmimage_plan::event::{Event, Sink};
 
 use super::control::Control;
-use super::download::{DownloadError, Got, Verify, Wanted, obtain};
+use super::download::{Got, Verify, Wanted, obtain};
+use super::error::DownloadError;
 use super::transport::Transport;
 
 /// How many files are downloaded at a time: enough to hide a mirror's latency, few enough to be

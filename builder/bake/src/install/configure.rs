@@ -15,12 +15,15 @@ use super::error::InstallError;
 use super::extract::{Extracted, Unpacked, file_error};
 use super::marks::{self, Mark};
 use super::order::{self, Wave};
-use super::records::{Records, write_control_file};
+use super::records::{self, Records, write_control_file};
 use crate::deb::Control;
 use crate::deb::paragraph::Paragraph;
 use crate::sandbox::{Run, Sandbox};
 
 const PREINST: &str = include_str!("preinst.sh");
+
+/// The file system table of a system that has none yet.
+const FSTAB: &str = "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n";
 
 /// What configuring a layer did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +45,19 @@ pub fn configure(
 ) -> Result<Configured, InstallError> {
     let root = sandbox.root();
     let records = Records::open(root)?;
+    if extracted.first {
+        base_files(root)?;
+    }
     records.lose(&extracted.losses)?;
     let installed = installed(&records.status()?);
-    let controls: Vec<&Control> = extracted.packages.iter().map(|package| &package.control).collect();
+    let controls: Vec<&Control> = extracted
+        .packages
+        .iter()
+        .map(|package| &package.control)
+        .collect();
     let waves = order::waves(&controls, &installed);
-    let stand_ins = TempDir::new().map_err(|source| file_error("make", Path::new("/tmp"), source))?;
+    let stand_ins =
+        TempDir::new().map_err(|source| file_error("make", Path::new("/tmp"), source))?;
     let deferred = Deferred::prepare(stand_ins.path(), sandbox)?;
     let mut layer = Layer {
         extracted,
@@ -91,7 +102,10 @@ impl Layer<'_> {
             .collect();
         self.run_preinsts(&packages)?;
         self.records.add(&packages)?;
-        let names: Vec<String> = packages.iter().map(|package| package.control.record_name()).collect();
+        let names: Vec<String> = packages
+            .iter()
+            .map(|package| package.control.record_name())
+            .collect();
         let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
         if wave.bootstrap {
             for first in ["base-passwd", "base-files"] {
@@ -121,7 +135,8 @@ impl Layer<'_> {
             selections.push_str(&format!("{owner} {question} {kind} {value}\n"));
         }
         self.debconf = &[];
-        self.dpkg.run(&["debconf-set-selections"], Some(selections.as_bytes()))
+        self.dpkg
+            .run(&["debconf-set-selections"], Some(selections.as_bytes()))
     }
 
     fn run_preinsts(&mut self, packages: &[&Unpacked]) -> Result<(), InstallError> {
@@ -137,7 +152,8 @@ impl Layer<'_> {
             fs::create_dir_all(&own).map_err(|source| file_error("make", &own, source))?;
             for file in &control.files {
                 let path = own.join(&file.name);
-                write_control_file(&path, file).map_err(|source| file_error("write", &path, source))?;
+                write_control_file(&path, file)
+                    .map_err(|source| file_error("write", &path, source))?;
             }
             argv.push(name);
         }
@@ -161,7 +177,11 @@ impl Layer<'_> {
             Ok(())
         } else {
             Err(InstallError::Audit {
-                report: if report.is_empty() { output.tail } else { report },
+                report: if report.is_empty() {
+                    output.tail
+                } else {
+                    report
+                },
             })
         }
     }
@@ -201,10 +221,23 @@ impl Layer<'_> {
     }
 }
 
+/// Maintainer scripts expect these; every installer of Debian makes them before the first one runs.
+fn base_files(root: &Path) -> Result<(), InstallError> {
+    let path = root.join("etc/fstab");
+    if path.exists() {
+        return Ok(());
+    }
+    records::write(&path, FSTAB.as_bytes())
+}
+
 /// The names that configured packages have and provide.
 fn installed(status: &str) -> HashSet<String> {
     Paragraph::parse_all(status)
-        .filter(|package| package.get("Status").is_some_and(|status| status.ends_with(" installed")))
+        .filter(|package| {
+            package
+                .get("Status")
+                .is_some_and(|status| status.ends_with(" installed"))
+        })
         .flat_map(|package| {
             let name = package.get("Package").unwrap_or_default().to_owned();
             order::names(&name, package.get("Provides")).collect::<Vec<_>>()

@@ -46,9 +46,10 @@ pub(super) fn settle(
     let mut contests = std::mem::take(&mut extracted.contests);
     contests.sort_by(|a, b| (&a.path, a.holder).cmp(&(&b.path, b.holder)));
     for contest in contests {
-        let (Some(holder), Some(challenger)) =
-            (namespace.owner(contest.holder), namespace.owner(contest.challenger))
-        else {
+        let (Some(holder), Some(challenger)) = (
+            namespace.owner(contest.holder),
+            namespace.owner(contest.challenger),
+        ) else {
             continue;
         };
         let absolute = [b"/", contest.path.as_slice()].concat();
@@ -105,9 +106,10 @@ fn may_be_diverted(extracted: &Extracted, contest: &Contest, base: usize) -> boo
     let diverts = |index: usize| {
         index.checked_sub(base).is_none_or(|index| {
             extracted.packages.get(index).is_some_and(|package| {
-                package.control.file("preinst").is_some_and(|script| {
-                    script.windows(11).any(|window| window == b"dpkg-divert")
-                })
+                package
+                    .control
+                    .file("preinst")
+                    .is_some_and(|script| script.windows(11).any(|window| window == b"dpkg-divert"))
             })
         })
     };

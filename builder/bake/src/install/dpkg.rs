@@ -25,7 +25,11 @@ pub(super) struct Dpkg<'a> {
 
 impl Dpkg<'_> {
     /// Configures the packages, without handling triggers.
-    pub(super) fn configure(&mut self, names: &[&str], bootstrap: bool) -> Result<(), InstallError> {
+    pub(super) fn configure(
+        &mut self,
+        names: &[&str],
+        bootstrap: bool,
+    ) -> Result<(), InstallError> {
         let mut argv = vec![FORCE, "--no-triggers"];
         if bootstrap {
             argv.push("--force-depends");

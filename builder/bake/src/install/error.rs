@@ -54,7 +54,9 @@ pub enum InstallError {
         tail: String,
     },
     /// dpkg gave up for another reason.
-    #[error("cannot configure packages: `{program}` failed with code {code}; its last output was:\n{tail}")]
+    #[error(
+        "cannot configure packages: `{program}` failed with code {code}; its last output was:\n{tail}"
+    )]
     Program {
         /// The program.
         program: String,

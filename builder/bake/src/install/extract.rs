@@ -90,11 +90,18 @@ pub fn extract(
             .collect();
         let mut results = Vec::new();
         for worker in workers {
-            results.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            results.extend(
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
         }
         results
     });
-    *namespace = work.namespace.into_inner().unwrap_or_else(PoisonError::into_inner);
+    *namespace = work
+        .namespace
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
     let mut extracted = gather(results, files, first)?;
     contest::settle(&mut extracted, namespace, base, &root)?;
     finish_directories(&extracted, namespace, &root)
@@ -133,7 +140,8 @@ impl Work<'_> {
         let mut outcomes = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
             let next = lock(&self.queue).pop();
-            let Some((index, deb)) = next.and_then(|index| Some((index, self.debs.get(index)?))) else {
+            let Some((index, deb)) = next.and_then(|index| Some((index, self.debs.get(index)?)))
+            else {
                 break;
             };
             (self.observer)(Progress {
@@ -229,7 +237,11 @@ impl<'a, 'w> Package<'a, 'w> {
         let owner = Owner {
             name: control.package().to_owned(),
             version: control.version().to_owned(),
-            replaces: control.fields.get("Replaces").unwrap_or_default().to_owned(),
+            replaces: control
+                .fields
+                .get("Replaces")
+                .unwrap_or_default()
+                .to_owned(),
         };
         lock(&self.work.namespace).set_owner(self.owner, owner);
     }
@@ -261,11 +273,12 @@ impl<'a, 'w> Package<'a, 'w> {
                     return Ok(());
                 };
                 let mut digest = self.md5sums.is_some().then(Md5::new);
-                self.writer.file(&place, attributes, content, &mut |bytes| {
-                    if let Some(digest) = &mut digest {
-                        digest.update(bytes);
-                    }
-                })?;
+                self.writer
+                    .file(&place, attributes, content, &mut |bytes| {
+                        if let Some(digest) = &mut digest {
+                            digest.update(bytes);
+                        }
+                    })?;
                 self.note_digest(&member.path, digest);
                 Ok(())
             }
@@ -332,7 +345,10 @@ impl<'a, 'w> Package<'a, 'w> {
 
     /// dpkg installs configuration files when it configures the package.
     fn suffixed(&self, path: &[u8], resolved: Vec<u8>) -> Vec<u8> {
-        let is_conffile = self.conffiles.as_ref().is_some_and(|paths| paths.contains(path));
+        let is_conffile = self
+            .conffiles
+            .as_ref()
+            .is_some_and(|paths| paths.contains(path));
         if is_conffile {
             [resolved.as_slice(), b".dpkg-new"].concat()
         } else {
@@ -355,7 +371,10 @@ impl<'a, 'w> Package<'a, 'w> {
     }
 
     fn note_digest(&mut self, path: &[u8], digest: Option<Md5>) {
-        let is_conffile = self.conffiles.as_ref().is_some_and(|paths| paths.contains(path));
+        let is_conffile = self
+            .conffiles
+            .as_ref()
+            .is_some_and(|paths| paths.contains(path));
         if let (Some(md5sums), Some(digest), false) = (&mut self.md5sums, digest, is_conffile) {
             md5sums.push_str(&hex::encode(digest.finalize()));
             md5sums.push_str("  ");
@@ -407,11 +426,7 @@ fn note_directory(directories: &mut BTreeSet<Vec<u8>>, path: &[u8]) {
 }
 
 /// Directories get their attributes last: before that, which package decides was not known.
-fn finish_directories(
-    extracted: &Extracted,
-    namespace: &Namespace,
-    root: &File,
-) -> io::Result<()> {
+fn finish_directories(extracted: &Extracted, namespace: &Namespace, root: &File) -> io::Result<()> {
     for path in &extracted.directories {
         let attributes = namespace.attributes(path).unwrap_or(PLAIN);
         if attributes != PLAIN {

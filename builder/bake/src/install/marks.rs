@@ -36,6 +36,9 @@ pub(super) fn add(root: &Path, marks: &[Mark]) -> Result<(), InstallError> {
         } = mark;
         format!("Package: {package}\nArchitecture: {architecture}\nAuto-Installed: 1")
     }));
-    let text: String = stanzas.iter().map(|stanza| format!("{stanza}\n\n")).collect();
+    let text: String = stanzas
+        .iter()
+        .map(|stanza| format!("{stanza}\n\n"))
+        .collect();
     write(&path, text.as_bytes())
 }

@@ -18,11 +18,14 @@ mod records;
 mod triggers;
 mod unpack;
 
+#[cfg(test)]
+mod tests;
+
 pub use configure::{Configured, configure};
 pub use error::InstallError;
 pub use extract::{Extracted, Unpacked, extract};
-pub use reconcile::reconcile;
 pub use namespace::Namespace;
+pub use reconcile::reconcile;
 
 /// How far the work is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,9 +46,17 @@ pub(super) const PLAIN: Attributes = Attributes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
     /// The first package in order decides, as with dpkg, which never changes an existing directory.
-    Directory { attributes: Attributes, owner: usize },
-    Link { target: Vec<u8>, owner: usize },
-    File { owner: usize },
+    Directory {
+        attributes: Attributes,
+        owner: usize,
+    },
+    Link {
+        target: Vec<u8>,
+        owner: usize,
+    },
+    File {
+        owner: usize,
+    },
 }
 
 /// What became of a claim.
@@ -90,12 +98,8 @@ impl Namespace {
         self.owners.is_empty()
     }
 
-    /// How many packages were seen.
-    pub(super) fn packages(&self) -> usize {
-        self.owners.len()
-    }
-
-    /// Makes a package known and gives its index. Order decides about directories' attributes.
+    /// Makes room for packages and gives the index of the first. Order decides about directories'
+    /// attributes.
     pub(super) fn reserve(&mut self, count: usize) -> usize {
         let first = self.owners.len();
         self.owners.resize(
@@ -119,14 +123,6 @@ impl Namespace {
         self.owners.get(index)
     }
 
-    /// The index of the package that ships `path`.
-    pub(super) fn holder(&self, path: &[u8]) -> Option<usize> {
-        match self.entries.get(path)? {
-            Entry::File { owner } | Entry::Link { owner, .. } => Some(*owner),
-            Entry::Directory { .. } => None,
-        }
-    }
-
     /// The attributes of the directory `path`, if a package ships it.
     pub(super) fn attributes(&self, path: &[u8]) -> Option<Attributes> {
         match self.entries.get(path)? {
@@ -135,15 +131,18 @@ impl Namespace {
         }
     }
 
-    /// Whether `path` is an alias of a merged `/usr` that no package ships.
+    /// The aliases of a merged `/usr` that no package ships.
     pub(super) fn missing_aliases(&self) -> impl Iterator<Item = &'static str> {
         ALIASES.into_iter().filter(|alias| {
-            matches!(self.entries.get(alias.as_bytes()), Some(Entry::Link { owner: NOBODY, .. }))
+            matches!(
+                self.entries.get(alias.as_bytes()),
+                Some(Entry::Link { owner: NOBODY, .. })
+            )
         })
     }
 
-    /// `path` with every symbolic link followed that leads to it, and the last part too where
-    /// it is a directory that a link stands for. Links that leave the tree stay in it.
+    /// `path` with every symbolic link in it followed, its last part too. Links that would leave the
+    /// tree stay in it.
     pub(super) fn resolve(&self, path: &[u8]) -> Vec<u8> {
         let mut pending: Vec<Vec<u8>> = parts(path).rev().map(<[u8]>::to_vec).collect();
         let mut resolved: Vec<u8> = Vec::with_capacity(path.len() + 8);
@@ -172,7 +171,7 @@ impl Namespace {
         resolved
     }
 
-    /// Claims a directory. `None` when something else is there: the index of its package.
+    /// Claims a directory; `Err` is the index of the package that has something else there.
     pub(super) fn claim_directory(
         &mut self,
         path: &[u8],
@@ -270,7 +269,10 @@ impl Namespace {
             }
             record.pop();
             namespace.read_record(&record).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::InvalidData, "a record of the namespace is damaged")
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a record of the namespace is damaged",
+                )
             })?;
         }
     }

@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::deb::Control;
 use crate::deb::relation::Relation;
 
+/// Priorities, the highest first.
+const PRIORITIES: [&str; 4] = ["required", "important", "standard", "optional"];
+
 /// Packages that are given to dpkg at once, by their index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wave {
@@ -73,7 +76,11 @@ impl<'a> Order<'a> {
             pre_depends: BTreeMap::new(),
         };
         for (index, control) in packages.iter().enumerate() {
-            order.providers.entry(control.package()).or_default().insert(0, index);
+            order
+                .providers
+                .entry(control.package())
+                .or_default()
+                .insert(0, index);
             for name in provided(control.fields.get("Provides").unwrap_or_default()) {
                 order.providers.entry(name).or_default().push(index);
             }
@@ -111,15 +118,33 @@ impl<'a> Order<'a> {
 
     /// Which remaining package would satisfy the clause, unless something configured does.
     fn missing(&self, clause: &[Relation]) -> Option<usize> {
-        if clause.iter().any(|relation| self.installed.contains(&relation.name)) {
+        if clause
+            .iter()
+            .any(|relation| self.installed.contains(&relation.name))
+        {
             return None;
         }
         clause
             .iter()
             .filter_map(|relation| self.providers.get(relation.name.as_str()))
-            .flatten()
-            .copied()
-            .find(|index| self.remaining.contains(index))
+            .find_map(|providers| {
+                let remaining = providers.iter().copied();
+                remaining
+                    .filter(|index| self.remaining.contains(index))
+                    .min_by_key(|index| self.rank(*index))
+            })
+    }
+
+    /// Of several providers apt takes the one with the highest priority.
+    fn rank(&self, index: usize) -> usize {
+        let priority = self
+            .packages
+            .get(index)
+            .and_then(|control| control.fields.get("Priority"));
+        PRIORITIES
+            .iter()
+            .position(|known| Some(*known) == priority)
+            .unwrap_or(PRIORITIES.len())
     }
 
     /// Those whose `Pre-Depends` are configured.
@@ -155,7 +180,8 @@ impl<'a> Order<'a> {
         for index in chosen {
             self.remaining.remove(index);
             if let Some(control) = self.packages.get(*index) {
-                self.installed.extend(names(control.package(), control.fields.get("Provides")));
+                self.installed
+                    .extend(names(control.package(), control.fields.get("Provides")));
             }
         }
     }
@@ -164,10 +190,12 @@ impl<'a> Order<'a> {
     /// everybody expects.
     fn bootstrap_order(&self, chosen: &BTreeSet<usize>) -> Vec<usize> {
         let mut order: Vec<usize> = chosen.iter().copied().collect();
-        order.sort_by_key(|index| match self.packages.get(*index).map(|control| control.package()) {
-            Some("base-passwd") => 0,
-            Some("base-files") => 1,
-            Some(_) | None => 2,
+        order.sort_by_key(|index| {
+            match self.packages.get(*index).map(|control| control.package()) {
+                Some("base-passwd") => 0,
+                Some("base-files") => 1,
+                Some(_) | None => 2,
+            }
         });
         order
     }

@@ -1,11 +1,11 @@
 //! Owns fitting unpacked files onto the layers below, before they are mounted together.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
-use std::ffi::OsStr;
 
 use super::error::InstallError;
 use super::extract::{Extracted, file_error};
@@ -42,7 +42,9 @@ fn lookup(below: &[&Path], path: &[u8]) -> Result<Option<Metadata>, InstallError
         let place = layer.join(OsStr::from_bytes(path));
         match fs::symlink_metadata(&place) {
             // A whiteout: removed in that layer.
-            Ok(found) if found.file_type().is_char_device() && found.rdev() == 0 => return Ok(None),
+            Ok(found) if found.file_type().is_char_device() && found.rdev() == 0 => {
+                return Ok(None);
+            }
             Ok(found) => return Ok(Some(found)),
             Err(error) if is_absent(&error) => {}
             Err(source) => return Err(file_error("look at", &place, source)),

@@ -88,11 +88,15 @@ impl Records {
         for loss in losses {
             let names = [loss.package.clone(), format!("{}:", loss.package)];
             let info = self.path("info");
-            let entries = fs::read_dir(&info).map_err(|source| file_error("read", &info, source))?;
+            let entries =
+                fs::read_dir(&info).map_err(|source| file_error("read", &info, source))?;
             for entry in entries {
                 let entry = entry.map_err(|source| file_error("read", &info, source))?;
                 let file_name = entry.file_name();
-                let Some(stem) = file_name.to_str().and_then(|name| name.strip_suffix(".list")) else {
+                let Some(stem) = file_name
+                    .to_str()
+                    .and_then(|name| name.strip_suffix(".list"))
+                else {
                     continue;
                 };
                 let [plain, qualified] = &names;

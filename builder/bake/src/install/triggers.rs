@@ -25,7 +25,10 @@ pub(super) fn record(records: &Records, packages: &[&Unpacked]) -> Result<(), In
         for line in package.control.triggers() {
             if line.directive == Directive::Activate {
                 let awaiting = if line.awaits { name.as_str() } else { "-" };
-                activated.entry(line.trigger).or_default().insert(awaiting.to_owned());
+                activated
+                    .entry(line.trigger)
+                    .or_default()
+                    .insert(awaiting.to_owned());
             }
         }
     }

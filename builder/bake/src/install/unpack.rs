@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, chmodat, chownat, fchmod, fchown,
-    futimens, linkat, mkdirat, openat, openat2, symlinkat, unlinkat, utimensat,
+    AtFlags, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, chmodat, chownat, fchmod,
+    fchown, futimens, linkat, mkdirat, openat, openat2, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -87,7 +87,8 @@ impl<'a> Writer<'a> {
         observe: &mut dyn FnMut(&[u8]),
     ) -> io::Result<()> {
         let (parent, name) = split(path);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = self.open_directory(parent)?;
         let fd = match openat(directory, name, flags, Mode::RUSR | Mode::WUSR) {
             Err(Errno::EXIST) => {
@@ -98,7 +99,11 @@ impl<'a> Writer<'a> {
         }?;
         self.copy(&fd, content, observe)?;
         if (attributes.uid, attributes.gid) != (0, 0) {
-            fchown(&fd, Some(Uid::from_raw(attributes.uid)), Some(Gid::from_raw(attributes.gid)))?;
+            fchown(
+                &fd,
+                Some(Uid::from_raw(attributes.uid)),
+                Some(Gid::from_raw(attributes.gid)),
+            )?;
         }
         fchmod(&fd, Mode::from_raw_mode(attributes.mode))?;
         futimens(&fd, &timestamps(attributes.mtime))?;
@@ -113,7 +118,11 @@ impl<'a> Writer<'a> {
     ) -> io::Result<()> {
         loop {
             let mut filled = 0;
-            while let Some(rest) = self.buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            while let Some(rest) = self
+                .buffer
+                .get_mut(filled..)
+                .filter(|rest| !rest.is_empty())
+            {
                 match content.read(rest)? {
                     0 => break,
                     count => filled += count,
@@ -213,7 +222,12 @@ fn open_or_make(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<OwnedFd> {
             match mkdirat(directory, name, Mode::from_raw_mode(0o755)) {
                 // The caller's umask may have taken bits away.
                 Ok(()) => {
-                    chmodat(directory, name, Mode::from_raw_mode(0o755), AtFlags::empty())?;
+                    chmodat(
+                        directory,
+                        name,
+                        Mode::from_raw_mode(0o755),
+                        AtFlags::empty(),
+                    )?;
                     Ok(open()?)
                 }
                 // The other thread was faster.

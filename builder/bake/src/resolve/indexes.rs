@@ -9,7 +9,7 @@ use vmimage_plan::event::Sink;
 
 use super::release::Listed;
 use super::releases::BelievedRelease;
-use super::sources::Sources;
+use super::sources::{Sources, SuiteSource};
 use super::{LockRequest, ResolveError};
 use crate::fetch::{Item, Transport, Verify, Wanted, encode_path, make_room, obtain_all};
 
@@ -30,6 +30,7 @@ pub(crate) struct Index {
     compressed: PathBuf,
     extension: &'static str,
     unpacked_size: Option<u64>,
+    listed: Listed,
 }
 
 /// Gets the indexes of every component for one architecture.
@@ -49,47 +50,26 @@ pub(crate) fn obtain(
     })?;
     let (mut indexes, mut items) = (Vec::new(), Vec::new());
     for (suite, (source, believed)) in sources.suites.iter().zip(releases).enumerate() {
-        for (component, _) in &source.components {
-            let folders = believed
-                .release
-                .index_folders(component, architecture.debian())
-                .map_err(|error| ResolveError::Release {
-                    archive: source.repository.archive.clone(),
-                    suite: source.suite.to_owned(),
-                    source: error,
-                })?;
-            let base = request.mirrors.url_for(source.repository);
-            let base = format!("{base}/dists/{}", source.suite);
-            for folder in folders {
-                let Some((extension, listed)) = best(believed, &folder) else {
-                    continue;
-                };
-                let compressed = cache.join(&listed.sha256);
-                items.push(Item {
-                    index: suite,
-                    name: format!("{} {folder}", source.suite),
-                    wanted: Wanted {
-                        urls: urls(believed, &base, &folder, extension, listed),
-                        path: compressed.clone(),
-                        sha256: listed.sha256.clone(),
-                        size: listed.size,
-                    },
-                });
-                let plain = believed.release.file(&format!("{folder}/Packages"));
-                indexes.push(Index {
-                    suite,
-                    component: (*component).to_owned(),
-                    folder,
-                    compressed,
-                    extension,
-                    unpacked_size: plain.map(|listed| listed.size),
-                });
-            }
+        let base = request.mirrors.url_for(source.repository);
+        let base = format!("{base}/dists/{}", source.suite);
+        for (index, paths) in listed(source, believed, architecture, suite, &cache)? {
+            items.push(Item {
+                index: suite,
+                name: format!("{} {}", source.suite, index.folder),
+                wanted: Wanted {
+                    urls: paths.iter().map(|path| format!("{base}/{path}")).collect(),
+                    path: index.compressed.clone(),
+                    sha256: index.listed.sha256.clone(),
+                    size: index.listed.size,
+                },
+            });
+            indexes.push(index);
         }
     }
-    let room = make_room(&cache, items.iter().map(|item| &item.wanted));
-    room.map_err(|source| ResolveError::Room {
-        source: Box::new(source),
+    make_room(&cache, items.iter().map(|item| &item.wanted)).map_err(|source| {
+        ResolveError::Room {
+            source: Box::new(source),
+        }
     })?;
     let step = format!("fetch indexes {}", architecture.as_str());
     obtain_all(&step, transport, &items, Verify::All, sink).map_err(|(place, source)| {
@@ -105,6 +85,44 @@ pub(crate) fn obtain(
     Ok(indexes)
 }
 
+/// The indexes that a suite lists, each with its paths below the suite's folder.
+fn listed(
+    source: &SuiteSource<'_>,
+    believed: &BelievedRelease,
+    architecture: Architecture,
+    suite: usize,
+    cache: &Path,
+) -> Result<Vec<(Index, Vec<String>)>, ResolveError> {
+    let release = &believed.release;
+    let mut indexes = Vec::new();
+    for (component, _) in &source.components {
+        let folders = release
+            .index_folders(component, architecture.debian())
+            .map_err(|error| ResolveError::Release {
+                archive: source.repository.archive.clone(),
+                suite: source.suite.to_owned(),
+                source: error,
+            })?;
+        for folder in folders {
+            let Some((extension, listed)) = best(believed, &folder) else {
+                continue;
+            };
+            let paths = paths(believed, &folder, extension, listed);
+            let index = Index {
+                suite,
+                component: (*component).to_owned(),
+                compressed: cache.join(&listed.sha256),
+                extension,
+                unpacked_size: release.file(&format!("{folder}/Packages")).map(|l| l.size),
+                listed: listed.clone(),
+                folder,
+            };
+            indexes.push((index, paths));
+        }
+    }
+    Ok(indexes)
+}
+
 fn best<'a>(believed: &'a BelievedRelease, folder: &str) -> Option<(&'static str, &'a Listed)> {
     COMPRESSIONS.iter().find_map(|extension| {
         let listed = believed
@@ -116,20 +134,16 @@ fn best<'a>(believed: &'a BelievedRelease, folder: &str) -> Option<(&'static str
 
 /// Where an index is found: by its hash where the archive offers that, for a mirror may replace
 /// the named file at any moment.
-fn urls(
+fn paths(
     believed: &BelievedRelease,
-    base: &str,
     folder: &str,
     extension: &str,
     listed: &Listed,
 ) -> Vec<String> {
     let folder = encode_path(folder);
-    let named = format!("{base}/{folder}/Packages{extension}");
+    let named = format!("{folder}/Packages{extension}");
     if believed.release.by_hash() {
-        vec![
-            format!("{base}/{folder}/by-hash/SHA256/{}", listed.sha256),
-            named,
-        ]
+        vec![format!("{folder}/by-hash/SHA256/{}", listed.sha256), named]
     } else {
         vec![named]
     }

@@ -111,3 +111,6 @@ fn finish(step: &str, outcome: String, began: Instant, sink: Sink<'_>) {
         reused: false,
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,11 @@ impl Mounts {
             mounts.tmpfs(&root.join(directory), mode)?;
         }
         mounts.devices(&root.join("dev"))?;
+        // As systemd-tmpfiles makes it at boot (legacy.conf); `/var/lock` of Debian points there.
+        let lock = root.join("run/lock");
+        fs::create_dir(&lock)
+            .and_then(|()| fs::set_permissions(&lock, fs::Permissions::from_mode(0o1777)))
+            .map_err(|source| prepare_error(&lock, source))?;
         if root.join("usr/sbin").is_dir() {
             mounts.write(&root.join("usr/sbin/policy-rc.d"), POLICY, 0o755)?;
         }

@@ -241,6 +241,10 @@ mod tests {
             &["example.org", "a.b.c"],
             &["example", "", ".", "a..b", "a.b."],
         );
+    }
+
+    #[test]
+    fn names_of_debian() {
         check(
             is_package,
             &[

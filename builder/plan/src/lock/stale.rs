@@ -95,26 +95,41 @@ fn compare_recipe(then: &AskedRecipe, now: &AskedRecipe, reasons: &mut Vec<Strin
             "recipe `{name}` no longer asks for package `{package}`"
         ));
     }
-    // A recipe may have an archive more than once, for suites with other components.
-    for (index, repository) in now.repositories.iter().enumerate() {
-        match then.repositories.get(index) {
-            Some(earlier) if earlier.archive == repository.archive => {
-                compare_repository(name, earlier, repository, reasons);
-            }
-            Some(_) | None => {
-                let archive = &repository.archive;
-                reasons.push(format!(
-                    "recipe `{name}` has repository `{archive}` there now"
-                ));
-            }
+    let (then, now) = (&then.repositories, &now.repositories);
+    for (index, repository) in now.iter().enumerate() {
+        if let Some(earlier) = counterpart(now, index, then) {
+            compare_repository(name, earlier, repository, reasons);
+        } else {
+            let archive = &repository.archive;
+            reasons.push(format!("recipe `{name}` has a new repository `{archive}`"));
         }
     }
-    for repository in then.repositories.iter().skip(now.repositories.len()) {
-        let archive = &repository.archive;
-        reasons.push(format!(
-            "recipe `{name}` no longer has repository `{archive}`"
-        ));
+    for (index, repository) in then.iter().enumerate() {
+        if counterpart(then, index, now).is_none() {
+            let archive = &repository.archive;
+            reasons.push(format!(
+                "recipe `{name}` no longer has repository `{archive}`"
+            ));
+        }
     }
+}
+
+/// The repository of `others` that `own[index]` is to be compared with. A recipe may have an archive
+/// more than once, for suites with other components: then the first goes with the first.
+fn counterpart<'a>(
+    own: &[AskedRepository],
+    index: usize,
+    others: &'a [AskedRepository],
+) -> Option<&'a AskedRepository> {
+    let archive = &own.get(index)?.archive;
+    let earlier = own
+        .iter()
+        .take(index)
+        .filter(|other| other.archive == *archive);
+    others
+        .iter()
+        .filter(|other| other.archive == *archive)
+        .nth(earlier.count())
 }
 
 fn compare_repository(

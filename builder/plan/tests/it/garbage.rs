@@ -17,7 +17,8 @@ impl Random {
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
+        let bound = u64::try_from(bound).expect("lengths fit");
+        usize::try_from(self.next() % bound).expect("below a length")
     }
 }
 

@@ -9,7 +9,7 @@ use vmimage_plan::lock::{
 fn image(changes: &[(&str, &str)]) -> Image {
     let (image, problems) = load_image(&with(changes), "images/small.toml");
     assert_eq!(problems, []);
-    image.unwrap()
+    image.expect("an image without problems")
 }
 
 fn package(name: &str, recipe: &str, requested: bool) -> LockedPackage {
@@ -132,50 +132,18 @@ fn a_rendered_lock_is_read_back() {
 fn check_refused(from: &str, to: &str, expected: &str) {
     let text = lock().render();
     assert!(text.contains(from), "`{from}` must be there");
-    let problem = Lock::parse("images/small.lock", &text.replacen(from, to, 1)).unwrap_err();
+    let changed = text.replacen(from, to, 1);
+    let problem = Lock::parse("images/small.lock", &changed).expect_err(expected);
     assert_eq!(problem.message, expected);
     assert_eq!(problem.hint.as_deref(), Some("run `vmimage lock` again"));
     assert!(problem.span.is_some());
 }
 
 #[test]
-fn what_no_lock_can_hold_is_refused() {
+fn a_lock_with_a_wrong_package_is_refused() {
     let digest = "ab".repeat(32);
     let apt = "pool/main/a/apt/apt_2.0";
     for (from, to, expected) in [
-        ("format = 1", "format = 2", "unknown lock format"),
-        (
-            "image = ",
-            "imag = ",
-            "unknown field `imag`, expected one of `format`, `image`, `inputs`, `source-date-epoch`, `asked`, `repository`, `target`",
-        ),
-        ("epoch = ", "epoch = -", "`source-date-epoch` is negative"),
-        (
-            "\"apache2\"",
-            "\"apache3\"",
-            "`inputs` is not the SHA-256 of `asked`",
-        ),
-        ("inputs = \"", "inputs = \"x", "`inputs` is not a SHA-256"),
-        (
-            "\"trixie-updates\"\nrel",
-            "\"trixie\"\nrel",
-            "suite `trixie` of archive `debian` is listed twice",
-        ),
-        (
-            "2025-11-22T",
-            "2025-11-32T",
-            "`2025-11-32T09:00:00Z` is not a time",
-        ),
-        (
-            "release-sha256 = \"cd",
-            "release-sha256 = \"c",
-            "`release-sha256` of `debian` is not a SHA-256",
-        ),
-        (
-            "signed-by = \"B8",
-            "signed-by = \"b8",
-            "`signed-by` of `debian` is not a fingerprint",
-        ),
         (
             "name = \"libapt-pkg7.0\"",
             "name = \"apt\"",
@@ -216,6 +184,47 @@ fn what_no_lock_can_hold_is_refused() {
             "archive = \"debian\", path",
             "archive = \"x\", path",
             "package `apt` is from the unknown archive `x`",
+        ),
+    ] {
+        check_refused(from, to, expected);
+    }
+}
+
+#[test]
+fn a_lock_that_is_wrong_elsewhere_is_refused() {
+    for (from, to, expected) in [
+        ("format = 1", "format = 2", "unknown lock format"),
+        (
+            "image = ",
+            "imag = ",
+            "unknown field `imag`, expected one of `format`, `image`, `inputs`, `source-date-epoch`, `asked`, `repository`, `target`",
+        ),
+        ("epoch = ", "epoch = -", "`source-date-epoch` is negative"),
+        (
+            "\"apache2\"",
+            "\"apache3\"",
+            "`inputs` is not the SHA-256 of `asked`",
+        ),
+        ("inputs = \"", "inputs = \"x", "`inputs` is not a SHA-256"),
+        (
+            "\"trixie-updates\"\nrel",
+            "\"trixie\"\nrel",
+            "suite `trixie` of archive `debian` is listed twice",
+        ),
+        (
+            "2025-11-22T",
+            "2025-11-32T",
+            "`2025-11-32T09:00:00Z` is not a time",
+        ),
+        (
+            "release-sha256 = \"cd",
+            "release-sha256 = \"c",
+            "`release-sha256` of `debian` is not a SHA-256",
+        ),
+        (
+            "signed-by = \"B8",
+            "signed-by = \"b8",
+            "`signed-by` of `debian` is not a fingerprint",
         ),
         (
             "architecture = \"x86_64\"",
@@ -287,5 +296,22 @@ fn a_stale_lock_says_against_what() {
             ("recipes/base/keys/debian.asc", "other\n"),
         ],
         &["repository `debian` of recipe `base` changed: components, fingerprints, vendored key"],
+    );
+    let vendor = "\n[[repository]]\narchive = \"vendor\"\nurl = \"https://example.org\"\nsuites = [\"stable\"]\ncomponents = [\"main\"]\nkey-url = \"https://example.org/key.asc\"\n";
+    let more = BASE.replacen("\n[[repository]]", &format!("{vendor}\n[[repository]]"), 1);
+    check(
+        &[("recipes/base/recipe.toml", &more)],
+        &["recipe `base` has a new repository `vendor`"],
+    );
+    let asked = Asked::of(&image(&[("recipes/base/recipe.toml", &more)]));
+    let then = Lock {
+        inputs: asked.digest(),
+        asked,
+        ..lock()
+    };
+    let staleness = check_stale(&then, &image(&[])).expect("a repository is gone");
+    assert_eq!(
+        staleness.to_string(),
+        "recipe `base` no longer has repository `vendor`"
     );
 }

@@ -90,19 +90,16 @@ impl Console {
     /// Passes on what is text.
     fn strip_escape(&mut self, byte: u8) -> Option<u8> {
         let (next, text) = match (self.escape, byte) {
-            (Escape::None, 0x1b) => (Escape::Start, None),
-            (Escape::None, _) => (Escape::None, Some(byte)),
-            (Escape::Start, b'[') => (Escape::Control, None),
-            (Escape::Start, b']') => (Escape::Command, None),
-            (Escape::Start, 0x1b) | (Escape::Control, 0x1b) => (Escape::Start, None),
-            (Escape::Control, 0x40..=0x7e) | (Escape::Command, 0x07) => (Escape::None, None),
+            (Escape::None | Escape::Start | Escape::Control, 0x1b) => (Escape::Start, None),
+            (Escape::Command, 0x1b) => (Escape::CommandEnd, None),
             // A sequence never spans lines: this one was cut off by another writer.
-            (Escape::Control | Escape::Command | Escape::Start, b'\r' | b'\n') => {
+            (Escape::None, _)
+            | (Escape::Start | Escape::Control | Escape::Command, b'\r' | b'\n') => {
                 (Escape::None, Some(byte))
             }
-            (Escape::Control, _) => (Escape::Control, None),
-            (Escape::Command, 0x1b) => (Escape::CommandEnd, None),
-            (Escape::Command, _) => (Escape::Command, None),
+            (Escape::Command, 0x07) | (Escape::Control, 0x40..=0x7e) => (Escape::None, None),
+            (Escape::Start, b'[') | (Escape::Control, _) => (Escape::Control, None),
+            (Escape::Start, b']') | (Escape::Command, _) => (Escape::Command, None),
             (Escape::Start | Escape::CommandEnd, _) => (Escape::None, None),
         };
         self.escape = next;

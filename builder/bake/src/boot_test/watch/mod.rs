@@ -2,20 +2,21 @@
 //! processes or clocks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::console::ConsoleEvent;
 use super::machine::Accelerator;
-use super::report::{Ending, Stages};
+use super::report::{Boot, Ending, Stages};
 
 /// OVMF writes within two seconds under KVM, and a guest that KVM cannot run writes nothing at all.
 const KVM_SILENCE: Duration = Duration::from_secs(10);
 /// The kernel follows the firmware within seconds under KVM.
-const KVM_KERNEL: Duration = Duration::from_secs(60);
+const KVM_KERNEL: Duration = Duration::from_mins(1);
 /// After a login prompt the launcher has asked for user data long since, even under TCG.
-const UNCONTACTED: Duration = Duration::from_secs(60);
+const UNCONTACTED: Duration = Duration::from_mins(1);
 /// systemd stops a unit after 90 s by force; then the file systems go.
-const POWER_OFF: Duration = Duration::from_secs(120);
+const POWER_OFF: Duration = Duration::from_mins(2);
 /// For the lines that follow a panic.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How much of what QEMU says is kept.
@@ -37,9 +38,9 @@ pub(crate) enum Next {
 pub(crate) struct Watch {
     accelerator: Accelerator,
     at_most: Duration,
-    pub(crate) stages: Stages,
-    pub(crate) facts: BTreeMap<String, BTreeSet<String>>,
-    pub(crate) failed_on_console: BTreeSet<String>,
+    stages: Stages,
+    facts: BTreeMap<String, BTreeSet<String>>,
+    failed_on_console: BTreeSet<String>,
     qemu_words: String,
     fatal: Option<(String, Duration)>,
     login_at: Option<Duration>,
@@ -92,7 +93,7 @@ impl Watch {
             ConsoleEvent::Fact { key, value } => return self.on_fact(key, value, at),
             ConsoleEvent::Panic { line } => self.on_fatal(format!("kernel panic: {line}"), at),
             ConsoleEvent::Emergency => {
-                self.on_fatal("systemd stopped in emergency mode".to_owned(), at)
+                self.on_fatal("systemd stopped in emergency mode".to_owned(), at);
             }
             ConsoleEvent::NothingToBoot => {
                 self.on_fatal("the firmware found nothing to boot".to_owned(), at);
@@ -171,6 +172,37 @@ impl Watch {
         }
     }
 
+    /// How many of kernel, multi-user, login and report have been seen.
+    pub(crate) fn stages_reached(&self) -> u64 {
+        let stages = &self.stages;
+        let seen = [
+            stages.kernel,
+            stages.multi_user,
+            stages.login,
+            stages.report,
+        ];
+        seen.iter().flatten().count() as u64
+    }
+
+    /// The boot is over.
+    pub(crate) fn into_boot(
+        mut self,
+        number: u32,
+        console_log: PathBuf,
+        ending: Ending,
+        took_millis: u64,
+    ) -> Boot {
+        self.stages.end = Some(took_millis);
+        Boot {
+            number,
+            console_log,
+            stages: self.stages,
+            failed_on_console: self.failed_on_console,
+            facts: self.facts,
+            ending,
+        }
+    }
+
     fn on_fact(&mut self, key: String, value: String, at: Duration) -> Option<String> {
         self.facts.entry(key).or_default().insert(value);
         let announced = self
@@ -193,26 +225,23 @@ impl Watch {
 
     fn kvm_failure(&self, at: Duration) -> Option<String> {
         match self.accelerator {
-            Accelerator::Tcg => None,
-            Accelerator::Kvm
-                if self.qemu_words.contains("KVM internal error")
-                    || self.qemu_words.contains("kvm run failed") =>
-            {
-                self.qemu_complaint()
-            }
-            Accelerator::Kvm if self.stages.firmware.is_none() && at >= KVM_SILENCE => Some(
-                format!("the firmware said nothing for {} s", KVM_SILENCE.as_secs()),
-            ),
-            Accelerator::Kvm
-                if self.stages.kernel.is_none() && self.fatal.is_none() && at >= KVM_KERNEL =>
-            {
-                Some(format!(
-                    "the kernel did not start within {} s",
-                    KVM_KERNEL.as_secs()
-                ))
-            }
-            Accelerator::Kvm => None,
+            Accelerator::Tcg => return None,
+            Accelerator::Kvm => {}
         }
+        let broken = ["KVM internal error", "kvm run failed"];
+        if broken.iter().any(|words| self.qemu_words.contains(words)) {
+            return self.qemu_complaint();
+        }
+        let is_silent = self.stages.firmware.is_none();
+        let is_stuck = self.stages.kernel.is_none() && self.fatal.is_none();
+        if is_silent && at >= KVM_SILENCE {
+            return Some(format!(
+                "the firmware said nothing for {} s",
+                KVM_SILENCE.as_secs()
+            ));
+        }
+        (is_stuck && at >= KVM_KERNEL)
+            .then(|| format!("the kernel did not start within {} s", KVM_KERNEL.as_secs()))
     }
 
     /// The first line of QEMU's that is no warning.

@@ -322,6 +322,7 @@ mod tests {
     fn shapes_are_fat32_from_34_mib_on() {
         for (mib, cluster, fat32) in [
             (32, 512, false),
+            (33, 512, true),
             (34, 512, true),
             (128, 1024, true),
             (512, 4096, true),

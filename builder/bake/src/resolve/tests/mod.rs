@@ -1,0 +1,3 @@
+mod believing;
+mod fixture;
+mod solving;
