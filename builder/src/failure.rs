@@ -15,12 +15,18 @@ pub struct Failure {
 impl Failure {
     /// Nothing was changed.
     pub fn unchanged(error: &dyn Error, hint: Option<String>) -> Self {
-        Self { code: 1, text: describe(error, hint, Some("nothing was changed")) }
+        Self {
+            code: 1,
+            text: describe(error, hint, Some("nothing was changed")),
+        }
     }
 
     /// The command line or a definition is wrong.
     pub fn input(error: &dyn Error, hint: Option<String>) -> Self {
-        Self { code: 2, text: describe(error, hint, None) }
+        Self {
+            code: 2,
+            text: describe(error, hint, None),
+        }
     }
 
     /// The command line or a definition is wrong; `text` is drawn already.

@@ -14,7 +14,11 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 /// Prints data to standard output. A reader that went away is not an error.
 pub fn data(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+    drop(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush()),
+    );
 }
 
 /// Prints talk to standard error.
@@ -29,8 +33,8 @@ pub fn error(text: &str) {
 
 /// A value as JSON, for a program to read.
 pub fn json<T: serde::Serialize>(value: &T) -> String {
-    let mut text = serde_json::to_string_pretty(value)
-        .expect("plain structs with string keys serialize");
+    let mut text =
+        serde_json::to_string_pretty(value).expect("plain structs with string keys serialize");
     text.push('\n');
     text
 }
@@ -48,8 +52,11 @@ impl Progress {
     /// For this process's standard error.
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let target =
-            if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         Self {
             terminal,
             bars: MultiProgress::with_draw_target(target),
@@ -62,10 +69,21 @@ impl Progress {
     pub fn draw(&mut self, event: Event) {
         match event {
             Event::Started { step, doing } => self.started(step, &doing),
-            Event::Progress { step, done, total, unit, doing } => {
+            Event::Progress {
+                step,
+                done,
+                total,
+                unit,
+                doing,
+            } => {
                 self.progress(&step, done, total, &unit, &doing);
             }
-            Event::Finished { step, outcome, millis, reused } => {
+            Event::Finished {
+                step,
+                outcome,
+                millis,
+                reused,
+            } => {
                 if let Some(bar) = self.open.remove(&step) {
                     bar.finish_and_clear();
                 }
@@ -95,7 +113,10 @@ impl Progress {
             bar.set_position(done);
             bar.set_message(format!("{step}: {doing}"));
         } else if !self.terminal {
-            let due = self.said.get(step).is_none_or(|said| said.elapsed() >= PLAIN_INTERVAL);
+            let due = self
+                .said
+                .get(step)
+                .is_none_or(|said| said.elapsed() >= PLAIN_INTERVAL);
             if due {
                 self.said.insert(step.to_owned(), Instant::now());
                 talk(&progress_line(step, done, total, unit, doing));

@@ -76,7 +76,10 @@ fn load_folder(root: &Path, folder: &str, sources: &mut Sources) -> Result<(), P
             load_folder(root, &name, sources)?;
         } else if metadata.is_file() {
             if metadata.len() > LARGEST_FILE_BYTES {
-                return Err(ProjectError::TooLarge { path: name, bytes: metadata.len() });
+                return Err(ProjectError::TooLarge {
+                    path: name,
+                    bytes: metadata.len(),
+                });
             }
             let bytes = fs::read(entry.path()).map_err(read_error(&entry.path()))?;
             let executable = metadata.permissions().mode() & 0o100 != 0;
@@ -88,7 +91,10 @@ fn load_folder(root: &Path, folder: &str, sources: &mut Sources) -> Result<(), P
 
 fn read_error(path: &Path) -> impl FnOnce(io::Error) -> ProjectError {
     let path: PathBuf = path.to_owned();
-    move |source| ProjectError::Read { path: path.display().to_string(), source }
+    move |source| ProjectError::Read {
+        path: path.display().to_string(),
+        source,
+    }
 }
 
 /// The definition's path for what a user typed: an image's name, or a path to its file.
@@ -117,13 +123,19 @@ mod tests {
     fn a_project_is_read_whole_and_a_missing_one_is_said() {
         let root = tempfile::tempdir().expect("temporary directory");
         let error = load(root.path()).expect_err("no images folder");
-        assert_eq!(error.to_string(), format!("cannot find `images/` in `{}`", root.path().display()));
+        assert_eq!(
+            error.to_string(),
+            format!("cannot find `images/` in `{}`", root.path().display())
+        );
         fs::create_dir_all(root.path().join("images")).expect("mkdir");
         fs::create_dir_all(root.path().join("recipes/a/files")).expect("mkdir");
         fs::write(root.path().join("images/x.toml"), "format = 1\n").expect("write");
         fs::write(root.path().join("recipes/a/files/f"), [0, 159]).expect("write");
         let sources = load(root.path()).expect("load");
-        assert_eq!(sources.paths().collect::<Vec<_>>(), ["images/x.toml", "recipes/a/files/f"]);
+        assert_eq!(
+            sources.paths().collect::<Vec<_>>(),
+            ["images/x.toml", "recipes/a/files/f"]
+        );
         assert_eq!(sources.text("images/x.toml"), Some("format = 1\n"));
         assert_eq!(sources.text("recipes/a/files/f"), None);
     }

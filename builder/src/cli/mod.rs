@@ -71,7 +71,11 @@ impl Context {
         // `0 0 4294967295` is the map of the initial user namespace (user_namespaces(7)).
         let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
         let fields: Vec<&str> = map.split_whitespace().collect();
-        if fields == ["0", "0", "4294967295"] { Attributes::Trusted } else { Attributes::User }
+        if fields == ["0", "0", "4294967295"] {
+            Attributes::Trusted
+        } else {
+            Attributes::User
+        }
     }
 }
 
@@ -81,7 +85,10 @@ pub fn run() -> Result<(), Failure> {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    let context = Context { project: arguments.project, environment: Environment::read() };
+    let context = Context {
+        project: arguments.project,
+        environment: Environment::read(),
+    };
     match arguments.verb {
         Verb::Check(arguments) => check::run(&context, &arguments),
         Verb::Lock(arguments) => lock::run(&context, &arguments),

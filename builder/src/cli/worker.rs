@@ -39,7 +39,11 @@ pub(super) fn inside(
         return work();
     }
     let uid = rustix::process::geteuid().as_raw();
-    let user = context.environment.user.clone().unwrap_or_else(|| uid.to_string());
+    let user = context
+        .environment
+        .user
+        .clone()
+        .unwrap_or_else(|| uid.to_string());
     let path: Vec<&Path> = context.environment.path.iter().map(AsRef::as_ref).collect();
     let starter = worker::starter(&user, uid, &path)
         .map_err(|error| Failure::unchanged(&error, error.hint()))?;
@@ -107,9 +111,10 @@ fn wait(heard: &Receiver<Heard>, pid: Option<Pid>) -> Result<(), Failure> {
 fn ended(status: std::process::ExitStatus) -> Result<(), Failure> {
     match status.code() {
         Some(0) => Ok(()),
-        Some(code) => {
-            Err(Failure { code: u8::try_from(code).unwrap_or(1), text: String::new() })
-        }
+        Some(code) => Err(Failure {
+            code: u8::try_from(code).unwrap_or(1),
+            text: String::new(),
+        }),
         None => Err(Failure {
             code: 1,
             text: "error: the worker was killed\nnothing was changed\n".to_owned(),

@@ -262,18 +262,30 @@ struct Steps(Mutex<Vec<StepEntry>>);
 
 impl Steps {
     fn record(&self, event: &Event) {
-        if let Event::Finished { step, outcome, millis, reused } = event {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(StepEntry {
-                step: step.clone(),
-                outcome: outcome.clone(),
-                millis: *millis,
-                reused: *reused,
-            });
+        if let Event::Finished {
+            step,
+            outcome,
+            millis,
+            reused,
+        } = event
+        {
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(StepEntry {
+                    step: step.clone(),
+                    outcome: outcome.clone(),
+                    millis: *millis,
+                    reused: *reused,
+                });
         }
     }
 
     fn so_far(&self) -> Vec<StepEntry> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
