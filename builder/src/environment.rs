@@ -4,28 +4,28 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Set for the worker, which is this program started again inside its namespaces.
-pub const WORKER: &str = "VMIMAGE_WORKER";
+pub(crate) const WORKER: &str = "VMIMAGE_WORKER";
 
 /// What the environment says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// `VMIMAGE_WORKER`: whether this is the worker.
-    pub worker: bool,
+    pub(crate) worker: bool,
     /// `VMIMAGE_CACHE`: where packages and layers are kept.
-    pub cache: Option<PathBuf>,
+    pub(crate) cache: Option<PathBuf>,
     /// `XDG_CACHE_HOME`, or `.cache` in `HOME`.
-    pub user_cache: Option<PathBuf>,
+    pub(crate) user_cache: Option<PathBuf>,
     /// `NO_COLOR` is set and not empty (<https://no-color.org>).
-    pub no_color: bool,
+    pub(crate) no_color: bool,
     /// `USER`, for messages.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// `PATH`.
-    pub path: Vec<PathBuf>,
+    pub(crate) path: Vec<PathBuf>,
 }
 
 impl Environment {
     /// Reads the process's environment.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let cache_home = get("XDG_CACHE_HOME").map(PathBuf::from);
         let home_cache = get("HOME").map(|home| PathBuf::from(home).join(".cache"));
         Self {
@@ -42,7 +42,7 @@ impl Environment {
 
     /// The cache directory: `--cache`, `VMIMAGE_CACHE`, `/var/cache/vmimage` for root, or the
     /// user's own cache.
-    pub fn cache_directory(&self, option: Option<PathBuf>, uid: u32) -> PathBuf {
+    pub(crate) fn cache_directory(&self, option: Option<PathBuf>, uid: u32) -> PathBuf {
         option
             .or_else(|| self.cache.clone())
             .unwrap_or_else(|| match &self.user_cache {

@@ -12,7 +12,7 @@ use vmimage_plan::event::Event;
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Prints data to standard output. A reader that went away is not an error.
-pub fn data(text: &str) {
+pub(crate) fn data(text: &str) {
     let mut stdout = std::io::stdout().lock();
     drop(
         stdout
@@ -22,17 +22,17 @@ pub fn data(text: &str) {
 }
 
 /// Prints talk to standard error.
-pub fn talk(text: &str) {
+pub(crate) fn talk(text: &str) {
     drop(std::io::stderr().lock().write_all(text.as_bytes()));
 }
 
 /// Prints a failure to standard error.
-pub fn error(text: &str) {
+pub(crate) fn error(text: &str) {
     talk(text);
 }
 
 /// A value as JSON, for a program to read.
-pub fn json<T: serde::Serialize>(value: &T) -> String {
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> String {
     let mut text =
         serde_json::to_string_pretty(value).expect("plain structs with string keys serialize");
     text.push('\n');
@@ -41,7 +41,7 @@ pub fn json<T: serde::Serialize>(value: &T) -> String {
 
 /// Draws events.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     terminal: bool,
     bars: MultiProgress,
     open: BTreeMap<String, ProgressBar>,
@@ -50,7 +50,7 @@ pub struct Progress {
 
 impl Progress {
     /// For this process's standard error.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal {
             ProgressDrawTarget::stderr()
@@ -66,7 +66,7 @@ impl Progress {
     }
 
     /// Draws one event.
-    pub fn draw(&mut self, event: Event) {
+    pub(crate) fn draw(&mut self, event: Event) {
         match event {
             Event::Started { step, doing } => self.started(step, &doing),
             Event::Progress {
@@ -159,12 +159,12 @@ fn progress_line(step: &str, done: u64, total: u64, unit: &str, doing: &str) -> 
 }
 
 /// A duration for people, for example `1.2 s`.
-pub fn seconds(millis: u64) -> String {
+pub(crate) fn seconds(millis: u64) -> String {
     format!("{}.{} s", millis / 1000, millis % 1000 / 100)
 }
 
 /// A size for people, in binary units, for example `1.5 MiB`.
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let (unit, shift) = match count {
         0..1024 => return format!("{count} B"),
         1024..1_048_576 => ("KiB", 10),

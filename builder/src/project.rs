@@ -13,7 +13,7 @@ const LARGEST_FILE_BYTES: u64 = 16 << 20;
 
 /// Why a project cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ProjectError {
+pub(crate) enum ProjectError {
     /// The folder holds no definitions.
     #[error("cannot find `images/` in `{0}`")]
     NotAProject(String),
@@ -38,7 +38,7 @@ pub enum ProjectError {
 
 impl ProjectError {
     /// What to do.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NotAProject(_) => {
                 Some("run in the project's folder, or name it with `--project DIR`".to_owned())
@@ -52,7 +52,7 @@ impl ProjectError {
 }
 
 /// Reads every definition, recipe file and lock of the project at `root`.
-pub fn load(root: &Path) -> Result<Sources, ProjectError> {
+pub(crate) fn load(root: &Path) -> Result<Sources, ProjectError> {
     if !root.join("images").is_dir() {
         return Err(ProjectError::NotAProject(root.display().to_string()));
     }
@@ -98,7 +98,7 @@ fn read_error(path: &Path) -> impl FnOnce(io::Error) -> ProjectError {
 }
 
 /// The definition's path for what a user typed: an image's name, or a path to its file.
-pub fn image_path(image: &str) -> String {
+pub(crate) fn image_path(image: &str) -> String {
     let trimmed = image.trim_start_matches("./");
     if trimmed.starts_with("images/") {
         trimmed.to_owned()

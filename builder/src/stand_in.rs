@@ -11,7 +11,7 @@ use vmimage_plan::definition::{Content, Image, RepositoryKey};
 
 /// Why stand-ins cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum StandInError {
+pub(crate) enum StandInError {
     /// A file cannot be read.
     #[error("cannot read `{path}`")]
     Read {
@@ -37,7 +37,7 @@ pub enum StandInError {
 
 impl StandInError {
     /// What to do.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::None(_) | Self::Read { .. } => Some(
                 "make the stand-ins with \
@@ -51,7 +51,7 @@ impl StandInError {
 
 /// Replaces every archive of the image that `directory` has a folder for: its packages come from
 /// there, signed by the key that lies beside them, and the image does not keep the source.
-pub fn replace(
+pub(crate) fn replace(
     image: &mut Image,
     directory: &Path,
     mirrors: &mut BTreeMap<String, String>,

@@ -80,7 +80,7 @@ impl Context {
 }
 
 /// Parses the command line and does what it says.
-pub fn run() -> Result<(), Failure> {
+pub(crate) fn run() -> Result<(), Failure> {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),

@@ -25,7 +25,7 @@ enum StartError {
 
 enum Heard {
     Ended(std::io::Result<std::process::ExitStatus>),
-    Signal(i32),
+    Signal,
 }
 
 /// Runs `work` inside the worker. In the process that the user started this starts the worker, with
@@ -68,8 +68,8 @@ fn listen(
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let of_signals = sender.clone();
     thread::Builder::new().spawn(move || {
-        for signal in signals.forever() {
-            if of_signals.send(Heard::Signal(signal)).is_err() {
+        for _ in signals.forever() {
+            if of_signals.send(Heard::Signal).is_err() {
                 return;
             }
         }
@@ -82,7 +82,7 @@ fn wait(heard: &Receiver<Heard>, pid: Option<Pid>) -> Result<(), Failure> {
     let mut interrupted = false;
     loop {
         match heard.recv() {
-            Ok(Heard::Signal(_)) => {
+            Ok(Heard::Signal) => {
                 interrupted = true;
                 if let Some(pid) = pid {
                     // The kernel then kills everything in the worker's namespaces. It may have
