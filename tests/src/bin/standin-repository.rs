@@ -27,7 +27,8 @@ fn main() -> ExitCode {
             let mut text = format!("error: {error}");
             let mut cause = error.source();
             while let Some(source) = cause {
-                text += &format!("\n  caused by: {source}");
+                text.push_str("\n  caused by: ");
+                text.push_str(&source.to_string());
                 cause = source.source();
             }
             say(&text, ExitCode::FAILURE)

@@ -37,11 +37,9 @@ pub(super) fn write(
     for architecture in ARCHITECTURES {
         for (name, content) in indexes(&index).map_err(|e| file_error("write", &suite, e))? {
             let path = format!("{}/binary-{architecture}/{name}", archive.component);
-            sums += &format!(
-                " {} {} {path}\n",
-                hex::encode(Sha256::digest(&content)),
-                content.len()
-            );
+            let digest = hex::encode(Sha256::digest(&content));
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(sums, " {digest} {} {path}", content.len());
             save(&suite.join(&path), &content)?;
         }
     }
@@ -104,7 +102,7 @@ fn release(archive: Archive, validity: Validity, sums: &str) -> Result<String, S
 fn date(seconds: i64) -> Result<String, StandinError> {
     jiff::Timestamp::from_second(seconds)
         .map(|time| time.strftime("%a, %d %b %Y %H:%M:%S UTC").to_string())
-        .map_err(|_| StandinError::Date { seconds })
+        .map_err(|source| StandinError::Date { seconds, source })
 }
 
 fn save(path: &Path, content: &[u8]) -> Result<(), StandinError> {

@@ -1,8 +1,9 @@
 //! Owns building one .deb from a folder of sources. Everything in it belongs to root, has one date
 //! and is in sorted order.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -141,11 +142,9 @@ fn information(
     let mut sums = String::new();
     for file in members {
         if let Some(content) = &file.content {
-            sums += &format!(
-                "{}  {}\n",
-                hex::encode(Md5::digest(content)),
-                file.path.display()
-            );
+            let digest = hex::encode(Md5::digest(content));
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(sums, "{digest}  {}", file.path.display());
         }
     }
     information.push(member("md5sums", sums.into_bytes(), false));

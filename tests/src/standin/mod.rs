@@ -128,6 +128,9 @@ pub enum StandinError {
     Date {
         /// Seconds since 1970.
         seconds: i64,
+        /// Why.
+        #[source]
+        source: jiff::Error,
     },
     /// Something cannot be signed.
     #[error("cannot sign {what} with the test key")]
