@@ -31,7 +31,8 @@ fn main() -> ExitCode {
             let mut text = format!("error: {error}");
             let mut cause = error.source();
             while let Some(source) = cause {
-                text += &format!("\n  caused by: {source}");
+                text += "\n  caused by: ";
+                text += &source.to_string();
                 cause = source.source();
             }
             fail(&text)

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::Path;
 
-use tempfile::TempDir;
 use vmimage_plan::definition::Debconf;
 
 use super::Progress;
@@ -58,9 +57,7 @@ pub fn configure(
         .map(|package| &package.control)
         .collect();
     let waves = order::waves(&controls, &installed);
-    let stand_ins =
-        TempDir::new().map_err(|source| file_error("make", Path::new("/tmp"), source))?;
-    let deferred = Deferred::prepare(stand_ins.path(), sandbox)?;
+    let deferred = Deferred::prepare(sandbox)?;
     let mut layer = Layer {
         extracted,
         records,

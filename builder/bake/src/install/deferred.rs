@@ -3,7 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 
 use super::dpkg::Dpkg;
@@ -36,6 +36,9 @@ const REAL: &str = "/run/vmimage/real";
 /// Where they note what to do later.
 const REQUESTS: &str = "run/vmimage/requests";
 
+/// Where they are before they are shown in the programs' places.
+const SCRIPTS: &str = "run/vmimage/stand-ins";
+
 /// The stand-ins of one layer.
 pub(super) struct Deferred {
     stand_ins: Vec<StandIn>,
@@ -50,10 +53,14 @@ struct StandIn {
 }
 
 impl Deferred {
-    /// Writes the stand-ins for what the tree has into `directory`.
-    pub(super) fn prepare(directory: &Path, sandbox: &Sandbox) -> Result<Self, InstallError> {
-        let requests = sandbox.root().join(REQUESTS);
-        fs::create_dir_all(&requests).map_err(|source| file_error("make", &requests, source))?;
+    /// Writes the stand-ins for what the tree has into the sandbox's own file systems, so that
+    /// nothing is left of them however the bake ends.
+    pub(super) fn prepare(sandbox: &Sandbox) -> Result<Self, InstallError> {
+        let [requests, scripts] = [REQUESTS, SCRIPTS].map(|path| sandbox.root().join(path));
+        for directory in [&requests, &scripts] {
+            fs::create_dir_all(directory)
+                .map_err(|source| file_error("make", directory, source))?;
+        }
         let mut stand_ins = Vec::new();
         for (program, text) in STAND_INS {
             let real = sandbox.root().join(program.trim_start_matches('/'));
@@ -61,7 +68,7 @@ impl Deferred {
                 continue;
             }
             let name = name(program);
-            let script = directory.join(name);
+            let script = scripts.join(name);
             fs::write(&script, text)
                 .and_then(|()| fs::set_permissions(&script, Permissions::from_mode(0o755)))
                 .map_err(|source| file_error("write", &script, source))?;

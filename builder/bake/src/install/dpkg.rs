@@ -136,3 +136,36 @@ impl Follower {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Follower, InstallError};
+
+    #[test]
+    fn the_first_failed_script_is_named_with_its_last_lines() {
+        let mut follower = Follower::default();
+        let mut heard = Vec::new();
+        for line in [
+            "processing: configure: fine:amd64",
+            "Setting up fine",
+            "status: fine:amd64: installed",
+            "processing: configure: broken:amd64",
+            "Setting up broken",
+            "cannot reach the moon",
+            "status: broken:amd64 : error : installed broken package post-installation script \
+             subprocess returned error exit status 3",
+            "processing: configure: other",
+            "status: other : error : dependency problems - leaving unconfigured",
+        ] {
+            heard.extend(follower.hear(line).map(str::to_owned));
+        }
+        assert_eq!(heard, ["fine:amd64", "broken:amd64", "other"]);
+        let failure = follower.failure.unwrap();
+        assert!(matches!(failure, InstallError::Script { .. }));
+        assert_eq!(
+            failure.to_string(),
+            "cannot configure `broken`: its postinst failed; its last output was:\n\
+             Setting up broken\ncannot reach the moon"
+        );
+    }
+}
