@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now; the start of 1970 where the clock is set to before it.
-pub fn now() -> jiff::Timestamp {
+pub(crate) fn now() -> jiff::Timestamp {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .ok()

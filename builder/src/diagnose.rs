@@ -8,7 +8,7 @@ use vmimage_plan::{Diagnostic, Sources};
 
 /// What a terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
+pub(crate) enum Colour {
     /// Text only.
     Never,
     /// Text with escape sequences; it says the same without them.
@@ -16,7 +16,7 @@ pub enum Colour {
 }
 
 /// Draws every problem with the line that it is about, and counts them at the end.
-pub fn draw(sources: &Sources, problems: &[Diagnostic], colour: Colour) -> String {
+pub(crate) fn draw(sources: &Sources, problems: &[Diagnostic], colour: Colour) -> String {
     let mut text = String::new();
     for problem in problems {
         text += &draw_in(sources.text(&problem.file), problem, colour);
@@ -30,7 +30,7 @@ pub fn draw(sources: &Sources, problems: &[Diagnostic], colour: Colour) -> Strin
 }
 
 /// Draws a problem of the file that holds `source`.
-pub fn draw_text(source: &str, problem: &Diagnostic, colour: Colour) -> String {
+pub(crate) fn draw_text(source: &str, problem: &Diagnostic, colour: Colour) -> String {
     draw_in(Some(source), problem, colour)
 }
 

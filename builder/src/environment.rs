@@ -4,28 +4,28 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Set for the worker, which is this program started again inside its namespaces.
-pub const WORKER: &str = "VMIMAGE_WORKER";
+pub(crate) const WORKER: &str = "VMIMAGE_WORKER";
 
 /// What the environment says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// `VMIMAGE_WORKER`: whether this is the worker.
-    pub worker: bool,
+    pub(crate) worker: bool,
     /// `VMIMAGE_CACHE`: where packages and layers are kept.
-    pub cache: Option<PathBuf>,
+    pub(crate) cache: Option<PathBuf>,
     /// `XDG_CACHE_HOME`, or `.cache` in `HOME`.
-    pub user_cache: Option<PathBuf>,
+    pub(crate) user_cache: Option<PathBuf>,
     /// `NO_COLOR` is set and not empty (<https://no-color.org>).
-    pub no_color: bool,
+    pub(crate) no_color: bool,
     /// `USER`, for messages.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// `PATH`.
-    pub path: Vec<PathBuf>,
+    pub(crate) path: Vec<PathBuf>,
 }
 
 impl Environment {
     /// Reads the process's environment.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let cache_home = get("XDG_CACHE_HOME").map(PathBuf::from);
         let home_cache = get("HOME").map(|home| PathBuf::from(home).join(".cache"));
         Self {
@@ -34,17 +34,21 @@ impl Environment {
             user_cache: cache_home.or(home_cache),
             no_color: get("NO_COLOR").is_some(),
             user: get("USER").and_then(|user| user.into_string().ok()),
-            path: get("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default(),
+            path: get("PATH")
+                .map(|path| std::env::split_paths(&path).collect())
+                .unwrap_or_default(),
         }
     }
 
     /// The cache directory: `--cache`, `VMIMAGE_CACHE`, `/var/cache/vmimage` for root, or the
     /// user's own cache.
-    pub fn cache_directory(&self, option: Option<PathBuf>, uid: u32) -> PathBuf {
-        option.or_else(|| self.cache.clone()).unwrap_or_else(|| match &self.user_cache {
-            Some(cache) if uid != 0 => cache.join("vmimage"),
-            Some(_) | None => PathBuf::from("/var/cache/vmimage"),
-        })
+    pub(crate) fn cache_directory(&self, option: Option<PathBuf>, uid: u32) -> PathBuf {
+        option
+            .or_else(|| self.cache.clone())
+            .unwrap_or_else(|| match &self.user_cache {
+                Some(cache) if uid != 0 => cache.join("vmimage"),
+                Some(_) | None => PathBuf::from("/var/cache/vmimage"),
+            })
     }
 }
 
@@ -60,7 +64,10 @@ mod tests {
 
     #[test]
     fn the_cache_is_found_in_order() {
-        let user = Environment { user_cache: Some("/home/a/.cache".into()), ..Environment::default() };
+        let user = Environment {
+            user_cache: Some("/home/a/.cache".into()),
+            ..Environment::default()
+        };
         let check = |env: &Environment, option: Option<&str>, uid, expected: &str| {
             let found = env.cache_directory(option.map(PathBuf::from), uid);
             assert_eq!(found, PathBuf::from(expected));
@@ -68,7 +75,10 @@ mod tests {
         check(&user, Some("/x"), 0, "/x");
         check(&user, None, 0, "/var/cache/vmimage");
         check(&user, None, 1000, "/home/a/.cache/vmimage");
-        let set = Environment { cache: Some("/c".into()), ..user };
+        let set = Environment {
+            cache: Some("/c".into()),
+            ..user
+        };
         check(&set, None, 1000, "/c");
     }
 }

@@ -5,31 +5,37 @@ use std::fmt::Write as _;
 
 /// A failed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The exit code: 1 failed and nothing changed, 2 bad input, 3 failed after changing something.
-    pub code: u8,
+    pub(crate) code: u8,
     /// What is printed to standard error, ready to print.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Failure {
     /// Nothing was changed.
-    pub fn unchanged(error: &dyn Error, hint: Option<String>) -> Self {
-        Self { code: 1, text: describe(error, hint, Some("nothing was changed")) }
+    pub(crate) fn unchanged(error: &dyn Error, hint: Option<String>) -> Self {
+        Self {
+            code: 1,
+            text: describe(error, hint, Some("nothing was changed")),
+        }
     }
 
     /// The command line or a definition is wrong.
-    pub fn input(error: &dyn Error, hint: Option<String>) -> Self {
-        Self { code: 2, text: describe(error, hint, None) }
+    pub(crate) fn input(error: &dyn Error, hint: Option<String>) -> Self {
+        Self {
+            code: 2,
+            text: describe(error, hint, None),
+        }
     }
 
     /// The command line or a definition is wrong; `text` is drawn already.
-    pub fn drawn(text: String) -> Self {
+    pub(crate) fn drawn(text: String) -> Self {
         Self { code: 2, text }
     }
 
     /// The command line is wrong.
-    pub fn usage(message: &str, hint: Option<&str>) -> Self {
+    pub(crate) fn usage(message: &str, hint: Option<&str>) -> Self {
         let mut text = format!("error: {message}\n");
         if let Some(hint) = hint {
             let _ = writeln!(text, "hint: {hint}");

@@ -12,32 +12,36 @@ use vmimage_plan::event::Event;
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Prints data to standard output. A reader that went away is not an error.
-pub fn data(text: &str) {
+pub(crate) fn data(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+    drop(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush()),
+    );
 }
 
 /// Prints talk to standard error.
-pub fn talk(text: &str) {
+pub(crate) fn talk(text: &str) {
     drop(std::io::stderr().lock().write_all(text.as_bytes()));
 }
 
 /// Prints a failure to standard error.
-pub fn error(text: &str) {
+pub(crate) fn error(text: &str) {
     talk(text);
 }
 
 /// A value as JSON, for a program to read.
-pub fn json<T: serde::Serialize>(value: &T) -> String {
-    let mut text = serde_json::to_string_pretty(value)
-        .expect("plain structs with string keys serialize");
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> String {
+    let mut text =
+        serde_json::to_string_pretty(value).expect("plain structs with string keys serialize");
     text.push('\n');
     text
 }
 
 /// Draws events.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     terminal: bool,
     bars: MultiProgress,
     open: BTreeMap<String, ProgressBar>,
@@ -46,10 +50,13 @@ pub struct Progress {
 
 impl Progress {
     /// For this process's standard error.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let target =
-            if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         Self {
             terminal,
             bars: MultiProgress::with_draw_target(target),
@@ -59,13 +66,24 @@ impl Progress {
     }
 
     /// Draws one event.
-    pub fn draw(&mut self, event: Event) {
+    pub(crate) fn draw(&mut self, event: Event) {
         match event {
             Event::Started { step, doing } => self.started(step, &doing),
-            Event::Progress { step, done, total, unit, doing } => {
+            Event::Progress {
+                step,
+                done,
+                total,
+                unit,
+                doing,
+            } => {
                 self.progress(&step, done, total, &unit, &doing);
             }
-            Event::Finished { step, outcome, millis, reused } => {
+            Event::Finished {
+                step,
+                outcome,
+                millis,
+                reused,
+            } => {
                 if let Some(bar) = self.open.remove(&step) {
                     bar.finish_and_clear();
                 }
@@ -95,7 +113,10 @@ impl Progress {
             bar.set_position(done);
             bar.set_message(format!("{step}: {doing}"));
         } else if !self.terminal {
-            let due = self.said.get(step).is_none_or(|said| said.elapsed() >= PLAIN_INTERVAL);
+            let due = self
+                .said
+                .get(step)
+                .is_none_or(|said| said.elapsed() >= PLAIN_INTERVAL);
             if due {
                 self.said.insert(step.to_owned(), Instant::now());
                 talk(&progress_line(step, done, total, unit, doing));
@@ -138,12 +159,12 @@ fn progress_line(step: &str, done: u64, total: u64, unit: &str, doing: &str) -> 
 }
 
 /// A duration for people, for example `1.2 s`.
-pub fn seconds(millis: u64) -> String {
+pub(crate) fn seconds(millis: u64) -> String {
     format!("{}.{} s", millis / 1000, millis % 1000 / 100)
 }
 
 /// A size for people, in binary units, for example `1.5 MiB`.
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let (unit, shift) = match count {
         0..1024 => return format!("{count} B"),
         1024..1_048_576 => ("KiB", 10),

@@ -13,7 +13,7 @@ const LARGEST_FILE_BYTES: u64 = 16 << 20;
 
 /// Why a project cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ProjectError {
+pub(crate) enum ProjectError {
     /// The folder holds no definitions.
     #[error("cannot find `images/` in `{0}`")]
     NotAProject(String),
@@ -38,7 +38,7 @@ pub enum ProjectError {
 
 impl ProjectError {
     /// What to do.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NotAProject(_) => {
                 Some("run in the project's folder, or name it with `--project DIR`".to_owned())
@@ -52,7 +52,7 @@ impl ProjectError {
 }
 
 /// Reads every definition, recipe file and lock of the project at `root`.
-pub fn load(root: &Path) -> Result<Sources, ProjectError> {
+pub(crate) fn load(root: &Path) -> Result<Sources, ProjectError> {
     if !root.join("images").is_dir() {
         return Err(ProjectError::NotAProject(root.display().to_string()));
     }
@@ -76,7 +76,10 @@ fn load_folder(root: &Path, folder: &str, sources: &mut Sources) -> Result<(), P
             load_folder(root, &name, sources)?;
         } else if metadata.is_file() {
             if metadata.len() > LARGEST_FILE_BYTES {
-                return Err(ProjectError::TooLarge { path: name, bytes: metadata.len() });
+                return Err(ProjectError::TooLarge {
+                    path: name,
+                    bytes: metadata.len(),
+                });
             }
             let bytes = fs::read(entry.path()).map_err(read_error(&entry.path()))?;
             let executable = metadata.permissions().mode() & 0o100 != 0;
@@ -88,11 +91,14 @@ fn load_folder(root: &Path, folder: &str, sources: &mut Sources) -> Result<(), P
 
 fn read_error(path: &Path) -> impl FnOnce(io::Error) -> ProjectError {
     let path: PathBuf = path.to_owned();
-    move |source| ProjectError::Read { path: path.display().to_string(), source }
+    move |source| ProjectError::Read {
+        path: path.display().to_string(),
+        source,
+    }
 }
 
 /// The definition's path for what a user typed: an image's name, or a path to its file.
-pub fn image_path(image: &str) -> String {
+pub(crate) fn image_path(image: &str) -> String {
     let trimmed = image.trim_start_matches("./");
     if trimmed.starts_with("images/") {
         trimmed.to_owned()
@@ -117,13 +123,19 @@ mod tests {
     fn a_project_is_read_whole_and_a_missing_one_is_said() {
         let root = tempfile::tempdir().expect("temporary directory");
         let error = load(root.path()).expect_err("no images folder");
-        assert_eq!(error.to_string(), format!("cannot find `images/` in `{}`", root.path().display()));
+        assert_eq!(
+            error.to_string(),
+            format!("cannot find `images/` in `{}`", root.path().display())
+        );
         fs::create_dir_all(root.path().join("images")).expect("mkdir");
         fs::create_dir_all(root.path().join("recipes/a/files")).expect("mkdir");
         fs::write(root.path().join("images/x.toml"), "format = 1\n").expect("write");
         fs::write(root.path().join("recipes/a/files/f"), [0, 159]).expect("write");
         let sources = load(root.path()).expect("load");
-        assert_eq!(sources.paths().collect::<Vec<_>>(), ["images/x.toml", "recipes/a/files/f"]);
+        assert_eq!(
+            sources.paths().collect::<Vec<_>>(),
+            ["images/x.toml", "recipes/a/files/f"]
+        );
         assert_eq!(sources.text("images/x.toml"), Some("format = 1\n"));
         assert_eq!(sources.text("recipes/a/files/f"), None);
     }

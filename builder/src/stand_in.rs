@@ -11,7 +11,7 @@ use vmimage_plan::definition::{Content, Image, RepositoryKey};
 
 /// Why stand-ins cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum StandInError {
+pub(crate) enum StandInError {
     /// A file cannot be read.
     #[error("cannot read `{path}`")]
     Read {
@@ -37,7 +37,7 @@ pub enum StandInError {
 
 impl StandInError {
     /// What to do.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::None(_) | Self::Read { .. } => Some(
                 "make the stand-ins with \
@@ -51,7 +51,7 @@ impl StandInError {
 
 /// Replaces every archive of the image that `directory` has a folder for: its packages come from
 /// there, signed by the key that lies beside them, and the image does not keep the source.
-pub fn replace(
+pub(crate) fn replace(
     image: &mut Image,
     directory: &Path,
     mirrors: &mut BTreeMap<String, String>,
@@ -61,17 +61,25 @@ pub fn replace(
         source,
     })?;
     let mut replaced = false;
-    for repository in image.recipes.iter_mut().flat_map(|recipe| &mut recipe.repositories) {
+    for repository in image
+        .recipes
+        .iter_mut()
+        .flat_map(|recipe| &mut recipe.repositories)
+    {
         let archive = directory.join(&repository.archive);
         if !archive.is_dir() {
             continue;
         }
         let path = archive.join("key.asc");
         let name = path.display().to_string();
-        let bytes = fs::read(&path)
-            .map_err(|source| StandInError::Read { path: name.clone(), source })?;
-        let fingerprints = key_fingerprints(&bytes)
-            .map_err(|source| StandInError::Key { path: name.clone(), source })?;
+        let bytes = fs::read(&path).map_err(|source| StandInError::Read {
+            path: name.clone(),
+            source,
+        })?;
+        let fingerprints = key_fingerprints(&bytes).map_err(|source| StandInError::Key {
+            path: name.clone(),
+            source,
+        })?;
         // The path is not recorded: it is one machine's.
         let origin = format!("stand-in for {}", repository.archive);
         repository.key = RepositoryKey {
@@ -80,8 +88,15 @@ pub fn replace(
             url: None,
         };
         repository.keep_in_image = false;
-        mirrors.insert(repository.archive.clone(), format!("file://{}", archive.display()));
+        mirrors.insert(
+            repository.archive.clone(),
+            format!("file://{}", archive.display()),
+        );
         replaced = true;
     }
-    if replaced { Ok(()) } else { Err(StandInError::None(directory.display().to_string())) }
+    if replaced {
+        Ok(())
+    } else {
+        Err(StandInError::None(directory.display().to_string()))
+    }
 }

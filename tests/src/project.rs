@@ -1,5 +1,10 @@
 //! Owns a copy of this project in a temporary folder, and running `vmimage` in it.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "everything here panics where a test has to fail"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -9,6 +14,8 @@ use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+
+use crate::standin::{self, StandinRepository, Validity};
 
 /// A copy of the project's definitions with a cache and an output directory of its own. Downloaded
 /// packages are shared between all of them.
@@ -37,9 +44,16 @@ pub fn repository() -> PathBuf {
 /// The program, which `cargo build` put beside the tests' own folder.
 pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
-    let target = test.parent().and_then(Path::parent).expect("tests run from target/*/deps");
+    let target = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("tests run from target/*/deps");
     let program = target.join("vmimage");
-    assert!(program.is_file(), "run `cargo build -p vmimage` first: no {}", program.display());
+    assert!(
+        program.is_file(),
+        "run `cargo build -p vmimage` first: no {}",
+        program.display()
+    );
     program
 }
 
@@ -98,6 +112,14 @@ impl Project {
         self.write(name, &text.replace(from, to));
     }
 
+    /// Builds the stand-in archives; returns their folder.
+    pub fn standins(&self) -> String {
+        let folder = self.path("standins");
+        StandinRepository::build(&standin::sources(), &folder, Validity::default())
+            .expect("build the stand-ins");
+        folder.display().to_string()
+    }
+
     /// A command that runs `vmimage` in the project with its own cache.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
@@ -118,7 +140,13 @@ impl Project {
     /// Runs `vmimage`, which must succeed.
     pub fn done(&self, arguments: &[&str]) -> Ran {
         let ran = self.run(arguments);
-        assert_eq!(ran.code, 0, "vmimage {}:\n{}", arguments.join(" "), ran.stderr);
+        assert_eq!(
+            ran.code,
+            0,
+            "vmimage {}:\n{}",
+            arguments.join(" "),
+            ran.stderr
+        );
         ran
     }
 
@@ -171,8 +199,12 @@ fn list(folder: &Path, found: &mut BTreeMap<PathBuf, (u64, i64, i64, i64)>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let metadata = fs::symlink_metadata(&path).expect("look at a file");
-        let state =
-            (metadata.len(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec());
+        let state = (
+            metadata.len(),
+            metadata.mtime_nsec(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
+        );
         if metadata.is_dir() {
             list(&path, found);
         }

@@ -1,6 +1,8 @@
 //! Disks of a small tree: valid, the same twice, and refused with the reason where they cannot be
 //! made. Needs root, mmdebstrap and a Debian archive.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -96,7 +98,7 @@ fn image() -> Image {
         architectures: vec![Architecture::X86_64],
         recipes: vec![],
         disk: Disk {
-            esp_mib: 40,
+            esp_mib: 64,
             root_mib: None,
             root_free_mib: 32,
         },
@@ -122,7 +124,7 @@ fn display(path: &Path) -> &str {
 
 /// Unpacks the tools that a disk needs, and adds what is hard to keep: links, holes, capabilities.
 fn unpack(tree: &Path) {
-    let include = "--include=e2fsprogs,systemd-boot-efi";
+    let include = "--include=base-files,dash,e2fsprogs,systemd-boot-efi";
     run(
         "mmdebstrap",
         &[
@@ -159,7 +161,8 @@ fn unpack(tree: &Path) {
     run("setcap", &["cap_net_raw+ep", display(&odd.join("first"))]);
 }
 
-/// Copies the tree so that directories list their entries in another order, and reads files.
+/// Copies the tree so that directories list their entries in another order, and that some of its files
+/// were last read long ago.
 fn copy_backwards(from: &Path, to: &Path) {
     let archive = to.with_file_name("copy.tar");
     let script = format!(
@@ -179,6 +182,7 @@ fn copy_backwards(from: &Path, to: &Path) {
             "-exec",
             "touch",
             "-a",
+            "--date=@1700000000",
             "{}",
             "+",
         ],
@@ -221,6 +225,14 @@ fn check_disk(place: &Place) {
     assert!(root.ends_with("attrs=\"GUID:59\""), "{table}");
     assert!(run("sfdisk", &["--verify", display(&disk)]).contains("No errors detected"));
 
+    check_partitions(&report, &out);
+    let qcow2 = out.join("disk.qcow2");
+    run("qemu-img", &["check", display(&qcow2)]);
+    run("qemu-img", &["compare", display(&disk), display(&qcow2)]);
+}
+
+fn check_partitions(report: &DiskReport, out: &Path) {
+    let disk = out.join("disk.raw");
     for (partition, name) in report.partitions.iter().zip(["esp.img", "root.img"]) {
         let part = out.join(name);
         let arguments = [
@@ -263,84 +275,84 @@ fn check_disk(place: &Place) {
         &["-R", "ea_list /srv/odd/second", display(&root)],
     );
     assert!(capability.contains("security.capability"), "{capability}");
-    let qcow2 = out.join("disk.qcow2");
-    run("qemu-img", &["check", display(&qcow2)]);
-    run("qemu-img", &["compare", display(&disk), display(&qcow2)]);
 }
 
 #[test]
-fn disks_that_cannot_be_made_are_refused_with_the_reason() {
-    in_worker(
-        "disks_that_cannot_be_made_are_refused_with_the_reason",
-        || {
-            let directory = tempfile::tempdir_in("/var/tmp").unwrap();
-            let place = Place::new(directory.path(), "tree", unpack);
-            let mut small = image();
-            small.disk.root_mib = Some(100);
-            let error = place.make(&small).unwrap_err();
-            assert!(
-            error.to_string().starts_with(
-                "the root of `small` is too small: it has 100 MiB, the tree and its free space need "
-            ),
-            "{error}"
+fn partitions_that_are_too_small_say_what_they_need() {
+    in_worker("partitions_that_are_too_small_say_what_they_need", || {
+        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+        let place = Place::new(directory.path(), "tree", unpack);
+        let mut small = image();
+        small.disk.root_mib = Some(100);
+        let error = place.make(&small).unwrap_err().to_string();
+        let start = "the root of `small` is too small: it has 100 MiB, the tree and its free \
+                     space need ";
+        assert!(error.starts_with(start), "{error}");
+        let mut tiny = image();
+        tiny.disk.esp_mib = 33;
+        for kernel in ["vmlinuz-6.12.118-amd64", "initrd.img-6.12.118-amd64"] {
+            fs::write(place.tree().join("boot").join(kernel), vec![1; 20 << 20]).unwrap();
+        }
+        assert_eq!(
+            place.make(&tiny).unwrap_err().to_string(),
+            "the EFI system partition of `small` is too small: it has 33 MiB, its files need \
+             41 MiB"
         );
-            let mut tiny = image();
-            tiny.disk.esp_mib = 33;
-            for kernel in [
-                "boot/vmlinuz-6.12.118-amd64",
-                "boot/initrd.img-6.12.118-amd64",
-            ] {
-                fs::write(place.tree().join(kernel), vec![1; 20 << 20]).unwrap();
-            }
-            let error = place.make(&tiny).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                "the EFI system partition of `small` is too small: it has 33 MiB, its files need 41 MiB"
-            );
+    });
+}
 
-            // The image's own mke2fs is asked for its version before it is trusted.
-            let fake = place.tools.root().join("usr/local/sbin/mke2fs");
+#[test]
+fn a_mke2fs_that_is_old_or_fails_is_refused() {
+    in_worker("a_mke2fs_that_is_old_or_fails_is_refused", || {
+        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+        let place = Place::new(directory.path(), "tree", unpack);
+        let fake = place.tools.root().join("usr/local/sbin/mke2fs");
+        let fail_with = |script: &str| {
             fs::create_dir_all(fake.parent().unwrap()).unwrap();
-            fs::write(&fake, "#!/bin/sh\necho 'mke2fs 1.47.0 (5-Feb-2023)' >&2\n").unwrap();
+            fs::write(&fake, format!("#!/bin/sh\n{script}\n")).unwrap();
             run("chmod", &["0755", display(&fake)]);
-            let error = place.make(&image()).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                "the image's own mke2fs 1.47.0 does not give the same file system twice; 1.47.1 does"
-            );
-            fs::write(
-                &fake,
-                "#!/bin/sh\ntest \"$1\" != -V && exit 7\necho 'mke2fs 1.47.2 (x)'\n",
-            )
-            .unwrap();
-            let error = place.make(&image()).unwrap_err();
-            assert!(
-                matches!(error, DiskError::Mke2fs { code: 7, .. }),
-                "{error}"
-            );
+            place.make(&image()).unwrap_err().to_string()
+        };
+        assert_eq!(
+            fail_with("echo 'mke2fs 1.47.0 (5-Feb-2023)' >&2"),
+            "the image's own mke2fs 1.47.0 does not give the same file system twice; 1.47.1 does"
+        );
+        assert_eq!(
+            fail_with(
+                "test \"$1\" = -V && echo 'mke2fs 1.47.2 (x)' && exit\n\
+                 echo no luck >&2; exit 7"
+            ),
+            "mke2fs failed with exit code 7; its last output was:\nno luck"
+        );
+    });
+}
 
-            let missing = |path: &str| {
-                fs::remove_file(place.tree().join(path)).unwrap();
-                let error = place.make(&image()).unwrap_err();
-                (error.to_string(), error.hint().unwrap())
-            };
-            let initrd = missing("boot/initrd.img-6.12.118-amd64");
-            assert_eq!(
-                initrd.0,
-                "cannot make a bootable disk of `small`: an initrd is not in the image at \
+#[test]
+fn a_missing_boot_file_is_named_with_its_package() {
+    in_worker("a_missing_boot_file_is_named_with_its_package", || {
+        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+        let place = Place::new(directory.path(), "tree", unpack);
+        let missing = |path: &str| {
+            fs::remove_file(place.tree().join(path)).unwrap();
+            let error = place.make(&image()).unwrap_err();
+            (error.to_string(), error.hint().unwrap())
+        };
+        let (initrd, _) = missing("boot/initrd.img-6.12.118-amd64");
+        assert_eq!(
+            initrd,
+            "cannot make a bootable disk of `small`: an initrd is not in the image at \
              `/boot/initrd.img-6.12.118-amd64`"
-            );
-            fs::remove_file(place.tree().join("boot/vmlinuz-6.12.118-amd64")).unwrap();
-            let kernel = missing("boot/vmlinuz-6.12.9-amd64");
-            assert_eq!(
-                kernel.1,
-                "add the package `linux-image-cloud-amd64` to one of the image's recipes"
-            );
-            let loader = missing("usr/lib/systemd/boot/efi/systemd-bootx64.efi");
-            assert_eq!(
-                loader.1,
-                "add the package `systemd-boot-efi` to one of the image's recipes"
-            );
-        },
-    );
+        );
+        fs::remove_file(place.tree().join("boot/vmlinuz-6.12.118-amd64")).unwrap();
+        for (path, package) in [
+            ("boot/vmlinuz-6.12.9-amd64", "linux-image-cloud-amd64"),
+            (
+                "usr/lib/systemd/boot/efi/systemd-bootx64.efi",
+                "systemd-boot-efi",
+            ),
+        ] {
+            let hint = format!("add the package `{package}` to one of the image's recipes");
+            assert_eq!(missing(path).1, hint);
+        }
+    });
 }

@@ -69,19 +69,30 @@ pub(super) fn run(context: &Context, arguments: &BakeArguments) -> Result<(), Fa
 
 fn bake(context: &Context, arguments: &BakeArguments) -> Result<(), Failure> {
     let architecture = architecture(arguments.architecture)?;
-    let mut prepared =
-        prepare(context, &arguments.image, arguments.lock.as_deref(), &arguments.sources)?;
+    let mut prepared = prepare(
+        context,
+        &arguments.image,
+        arguments.lock.as_deref(),
+        &arguments.sources,
+    )?;
     let cache = arguments.sources.cache(context)?;
     let (text, lock) = current_lock(&prepared, arguments, &cache)?;
     with_accepted_keys(&mut prepared.image, &lock);
     let out = output_directory(arguments, &prepared, architecture)?;
-    let formats = arguments.format.iter().map(|format| format.resolve()).collect();
+    let formats = arguments
+        .format
+        .iter()
+        .map(|format| format.resolve())
+        .collect();
     let inventory = observe(&prepared, &lock, &cache, &out, architecture);
     let plan = plan_bake(&prepared.image, &lock, architecture, &formats, &inventory)
         .map_err(|error| Failure::input(&error, error.hint()))?;
     if arguments.plan {
-        let text =
-            if arguments.json { printer::json(&plan) } else { plan.render_text() };
+        let text = if arguments.json {
+            printer::json(&plan)
+        } else {
+            plan.render_text()
+        };
         printer::data(&text);
         return Ok(());
     }
@@ -130,10 +141,19 @@ fn observe(
     let (layers, last) = LayerStore::observe(cache, &name);
     let packages = lock.targets.iter().flat_map(|target| &target.packages);
     let debs = packages
-        .filter(|p| deb_path(cache, p).metadata().is_ok_and(|m| m.len() == p.size))
+        .filter(|p| {
+            deb_path(cache, p)
+                .metadata()
+                .is_ok_and(|m| m.len() == p.size)
+        })
         .map(|package| package.sha256.clone())
         .collect();
-    Inventory { layers, last, debs, output: observe_output(out) }
+    Inventory {
+        layers,
+        last,
+        debs,
+        output: observe_output(out),
+    }
 }
 
 fn output_directory(
@@ -150,13 +170,20 @@ fn up_to_date(plan: &BakePlan, out: &Path, json: bool) -> Result<(), Failure> {
     if json {
         printer::data(&printer::json(plan));
     } else {
-        printer::talk(&format!("nothing to do: `{}` is up to date\n", out.display()));
+        printer::talk(&format!(
+            "nothing to do: `{}` is up to date\n",
+            out.display()
+        ));
     }
     Ok(())
 }
 
 fn finished(report: &BakeReport, lock: &Lock, json: bool) {
-    for repository in lock.repositories.iter().filter(|repository| repository.stand_in) {
+    for repository in lock
+        .repositories
+        .iter()
+        .filter(|repository| repository.stand_in)
+    {
         printer::talk(&format!(
             "warning: packages of `{}` are stand-ins, not the vendor's\n",
             repository.archive
@@ -177,7 +204,11 @@ fn finished(report: &BakeReport, lock: &Lock, json: bool) {
         ));
     }
     let reused = report.steps.iter().filter(|step| step.reused).count();
-    let layers = report.steps.iter().filter(|step| step.step.starts_with("layer ")).count();
+    let layers = report
+        .steps
+        .iter()
+        .filter(|step| step.step.starts_with("layer "))
+        .count();
     text.push_str(&format!(
         "{reused} of {layers} layers reused, {} peak memory, fingerprint {}\n",
         printer::bytes(report.peak_memory_kib * 1024),
@@ -217,7 +248,9 @@ fn architecture(asked: Option<ArchitectureArgument>) -> Result<Architecture, Fai
                 asked.map_or("this machine", Architecture::as_str),
                 std::env::consts::ARCH
             ),
-            Some("bake on a machine of the image's own architecture, for example a Graviton instance for arm64"),
+            Some(
+                "bake on a machine of the image's own architecture, for example a Graviton instance for arm64",
+            ),
         )),
     }
 }
@@ -237,4 +270,3 @@ mod tests {
         assert_eq!(architecture(Some(foreign)).expect_err("foreign").code, 2);
     }
 }
-

@@ -63,9 +63,14 @@ pub(super) fn run(arguments: &BootTestArguments) -> Result<(), Failure> {
         signal_hook::flag::register(signal, Arc::clone(&cancel))
             .map_err(|error| Failure::unchanged(&SetupError::Signals(error), None))?;
     }
-    let logs = arguments.logs.clone().unwrap_or_else(|| arguments.disk.with_file_name("boot-test"));
-    let instance =
-        Instance { user_data: Some(report_user_data().to_vec()), ..Instance::example() };
+    let logs = arguments
+        .logs
+        .clone()
+        .unwrap_or_else(|| arguments.disk.with_file_name("boot-test"));
+    let instance = Instance {
+        user_data: Some(report_user_data().to_vec()),
+        ..Instance::example()
+    };
     let (imds, started) = (Mutex::new(Imds::new(instance, 1)), Instant::now());
     let handler = |mut stream: UnixStream| {
         // A guest that breaks its connection off has nothing more to be told.
@@ -76,7 +81,9 @@ pub(super) fn run(arguments: &BootTestArguments) -> Result<(), Failure> {
         log_dir: logs.clone(),
         work_dir: logs,
         accelerator: None,
-        boot_timeout: arguments.timeout.map_or(DEFAULT_BOOT_TIMEOUT, Duration::from_secs),
+        boot_timeout: arguments
+            .timeout
+            .map_or(DEFAULT_BOOT_TIMEOUT, Duration::from_secs),
         metadata: Some(Metadata {
             relay: vec![program.into(), "metadata-relay".into()],
             serve: &handler,
@@ -88,11 +95,22 @@ pub(super) fn run(arguments: &BootTestArguments) -> Result<(), Failure> {
     let report = boot_test(&request, &mut |event| progress.draw(event))
         .map_err(|error| Failure::unchanged(&error, error.hint()))?;
     drop(progress);
-    let text = if arguments.json { printer::json(&report) } else { report.render_text() };
+    let text = if arguments.json {
+        printer::json(&report)
+    } else {
+        report.render_text()
+    };
     printer::data(&text);
     if report.is_passed() {
         return Ok(());
     }
-    let text = if cancel.load(Ordering::Relaxed) { "error: interrupted\n" } else { "" };
-    Err(Failure { code: 1, text: text.to_owned() })
+    let text = if cancel.load(Ordering::Relaxed) {
+        "error: interrupted\n"
+    } else {
+        ""
+    };
+    Err(Failure {
+        code: 1,
+        text: text.to_owned(),
+    })
 }

@@ -20,13 +20,15 @@ pub(super) struct CheckArguments {
 
 /// Checks every definition and prints what is wrong.
 pub(super) fn run(context: &Context, arguments: &CheckArguments) -> Result<(), Failure> {
-    let sources = project::load(&context.project)
-        .map_err(|error| Failure::input(&error, error.hint()))?;
+    let sources =
+        project::load(&context.project).map_err(|error| Failure::input(&error, error.hint()))?;
     for path in &arguments.paths {
         if !sources.paths().any(|file| is_below(file, path)) {
             return Err(Failure::usage(
                 &format!("no definition at `{path}`"),
-                Some("paths are relative to the project's folder and lie in `images/` or `recipes/`"),
+                Some(
+                    "paths are relative to the project's folder and lie in `images/` or `recipes/`",
+                ),
             ));
         }
     }

@@ -24,15 +24,17 @@ pub(super) struct DiffArguments {
 /// Says how two images differ.
 pub(super) fn run(arguments: &DiffArguments) -> Result<(), Failure> {
     let difference = diff(&manifest(&arguments.a)?, &manifest(&arguments.b)?);
-    let text =
-        if arguments.json { printer::json(&difference) } else { render_difference(&difference) };
+    let text = if arguments.json {
+        printer::json(&difference)
+    } else {
+        render_difference(&difference)
+    };
     printer::data(&text);
     Ok(())
 }
 
 fn manifest(file: &Path) -> Result<Manifest, Failure> {
-    let inspection =
-        inspect(file).map_err(|error| Failure::unchanged(&error, error.hint()))?;
+    let inspection = inspect(file).map_err(|error| Failure::unchanged(&error, error.hint()))?;
     inspection.manifest.ok_or_else(|| {
         Failure::usage(
             &format!("cannot compare `{}`: it has no manifest", file.display()),

@@ -20,10 +20,13 @@ pub(super) struct InspectArguments {
 
 /// Says what is in an image.
 pub(super) fn run(arguments: &InspectArguments) -> Result<(), Failure> {
-    let inspection = inspect(&arguments.file)
-        .map_err(|error| Failure::unchanged(&error, error.hint()))?;
-    let text =
-        if arguments.json { printer::json(&inspection) } else { render_inspection(&inspection) };
+    let inspection =
+        inspect(&arguments.file).map_err(|error| Failure::unchanged(&error, error.hint()))?;
+    let text = if arguments.json {
+        printer::json(&inspection)
+    } else {
+        render_inspection(&inspection)
+    };
     printer::data(&text);
     Ok(())
 }

@@ -79,12 +79,21 @@ pub(super) fn prepare(
             .map_err(|error| Failure::input(&error, error.hint()))?;
     }
     let lock_name = lock.map_or_else(
-        || path.strip_suffix(".toml").map_or_else(|| path.clone(), |stem| format!("{stem}.lock")),
+        || {
+            path.strip_suffix(".toml")
+                .map_or_else(|| path.clone(), |stem| format!("{stem}.lock"))
+        },
         |lock| lock.display().to_string(),
     );
     let lock_path = lock.map_or_else(|| context.project.join(&lock_name), Path::to_path_buf);
     let mirrors = Mirrors::new(explicit).with_host_apt();
-    Ok(Prepared { image, mirrors, lock_path, lock_name, colour: context.colour() })
+    Ok(Prepared {
+        image,
+        mirrors,
+        lock_path,
+        lock_name,
+        colour: context.colour(),
+    })
 }
 
 fn load(context: &Context, sources: &Sources, path: &str) -> Result<Image, Failure> {
@@ -98,9 +107,9 @@ fn load(context: &Context, sources: &Sources, path: &str) -> Result<Image, Failu
         return Err(Failure::usage(&format!("no image `{path}`"), Some(&hint)));
     }
     let (image, problems) = load_image(sources, path);
-    image.filter(|_| problems.is_empty()).ok_or_else(|| {
-        Failure::drawn(diagnose::draw(sources, &problems, context.colour()))
-    })
+    image
+        .filter(|_| problems.is_empty())
+        .ok_or_else(|| Failure::drawn(diagnose::draw(sources, &problems, context.colour())))
 }
 
 impl Prepared {
@@ -110,13 +119,20 @@ impl Prepared {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => {
-                let error = LockFileError::Read { path: self.lock_name.clone(), source };
+                let error = LockFileError::Read {
+                    path: self.lock_name.clone(),
+                    source,
+                };
                 return Err(Failure::unchanged(&error, None));
             }
         };
         match Lock::parse(&self.lock_name, &text) {
             Ok(lock) => Ok(Some((text, lock))),
-            Err(problem) => Err(Failure::drawn(diagnose::draw_text(&text, &problem, self.colour))),
+            Err(problem) => Err(Failure::drawn(diagnose::draw_text(
+                &text,
+                &problem,
+                self.colour,
+            ))),
         }
     }
 
@@ -142,12 +158,17 @@ impl Prepared {
     }
 
     fn lock_hint(&self) -> String {
-        format!("run `vmimage lock {}` and look at what changes", self.image.name)
+        format!(
+            "run `vmimage lock {}` and look at what changes",
+            self.image.name
+        )
     }
 
     /// Whether the lock's file exists and is up to date.
     pub(super) fn is_current(&self) -> Result<bool, Failure> {
-        Ok(self.read()?.is_some_and(|(_, lock)| check_stale(&lock, &self.image).is_none()))
+        Ok(self
+            .read()?
+            .is_some_and(|(_, lock)| check_stale(&lock, &self.image).is_none()))
     }
 
     /// Resolves the image and writes the lock.
@@ -160,9 +181,15 @@ impl Prepared {
         let earlier = self.read().ok().flatten().map(|(_, lock)| lock);
         let mut accept_keys = options.accept_key.clone();
         accept_keys.extend(
-            earlier.iter().flat_map(|lock| &lock.repositories).filter_map(|repository| {
-                repository.accepted_key.as_ref().map(|_| repository.signed_by.clone())
-            }),
+            earlier
+                .iter()
+                .flat_map(|lock| &lock.repositories)
+                .filter_map(|repository| {
+                    repository
+                        .accepted_key
+                        .as_ref()
+                        .map(|_| repository.signed_by.clone())
+                }),
         );
         let request = LockRequest {
             image: &self.image,
@@ -188,13 +215,19 @@ impl Prepared {
         let mut unfinished = self.lock_path.clone().into_os_string();
         unfinished.push(".tmp");
         let unfinished = PathBuf::from(unfinished);
-        let parent = self.lock_path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = self
+            .lock_path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         parent
             .map_or(Ok(()), fs::create_dir_all)
             .and_then(|()| fs::write(&unfinished, text))
             .and_then(|()| fs::rename(&unfinished, &self.lock_path))
             .map_err(|source| {
-                let error = LockFileError::Write { path: self.lock_name.clone(), source };
+                let error = LockFileError::Write {
+                    path: self.lock_name.clone(),
+                    source,
+                };
                 Failure::unchanged(&error, None)
             })
     }
@@ -202,8 +235,12 @@ impl Prepared {
 
 /// Makes or checks a lock.
 pub(super) fn run(context: &Context, arguments: &LockArguments) -> Result<(), Failure> {
-    let prepared =
-        prepare(context, &arguments.image, arguments.lock.as_deref(), &arguments.sources)?;
+    let prepared = prepare(
+        context,
+        &arguments.image,
+        arguments.lock.as_deref(),
+        &arguments.sources,
+    )?;
     if arguments.check {
         prepared.read_current()?;
         printer::talk(&format!("`{}` is up to date\n", prepared.lock_name));
@@ -226,7 +263,11 @@ fn summary(path: &str, lock: &Lock) -> String {
             target.architecture.as_str()
         ));
     }
-    for repository in lock.repositories.iter().filter(|repository| repository.stand_in) {
+    for repository in lock
+        .repositories
+        .iter()
+        .filter(|repository| repository.stand_in)
+    {
         text.push_str(&format!(
             "warning: `{}` is a stand-in, not the vendor's archive\n",
             repository.archive

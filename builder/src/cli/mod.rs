@@ -71,17 +71,24 @@ impl Context {
         // `0 0 4294967295` is the map of the initial user namespace (user_namespaces(7)).
         let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
         let fields: Vec<&str> = map.split_whitespace().collect();
-        if fields == ["0", "0", "4294967295"] { Attributes::Trusted } else { Attributes::User }
+        if fields == ["0", "0", "4294967295"] {
+            Attributes::Trusted
+        } else {
+            Attributes::User
+        }
     }
 }
 
 /// Parses the command line and does what it says.
-pub fn run() -> Result<(), Failure> {
+pub(crate) fn run() -> Result<(), Failure> {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    let context = Context { project: arguments.project, environment: Environment::read() };
+    let context = Context {
+        project: arguments.project,
+        environment: Environment::read(),
+    };
     match arguments.verb {
         Verb::Check(arguments) => check::run(&context, &arguments),
         Verb::Lock(arguments) => lock::run(&context, &arguments),

@@ -56,8 +56,14 @@ mod tests {
     #[test]
     fn a_mirror_is_a_name_and_a_url() {
         let pair = |name: &str, url: &str| Ok((name.to_owned(), url.to_owned()));
-        assert_eq!(parse_mirror("debian=http://m/debian/"), pair("debian", "http://m/debian"));
-        assert_eq!(parse_mirror("d=file:///srv/x=y"), pair("d", "file:///srv/x=y"));
+        assert_eq!(
+            parse_mirror("debian=http://m/debian/"),
+            pair("debian", "http://m/debian")
+        );
+        assert_eq!(
+            parse_mirror("d=file:///srv/x=y"),
+            pair("d", "file:///srv/x=y")
+        );
         for bad in ["debian", "=http://m", "debian=m", ""] {
             assert!(parse_mirror(bad).is_err(), "{bad}");
         }

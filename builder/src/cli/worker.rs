@@ -25,7 +25,7 @@ enum StartError {
 
 enum Heard {
     Ended(std::io::Result<std::process::ExitStatus>),
-    Signal(i32),
+    Signal,
 }
 
 /// Runs `work` inside the worker. In the process that the user started this starts the worker, with
@@ -39,7 +39,11 @@ pub(super) fn inside(
         return work();
     }
     let uid = rustix::process::geteuid().as_raw();
-    let user = context.environment.user.clone().unwrap_or_else(|| uid.to_string());
+    let user = context
+        .environment
+        .user
+        .clone()
+        .unwrap_or_else(|| uid.to_string());
     let path: Vec<&Path> = context.environment.path.iter().map(AsRef::as_ref).collect();
     let starter = worker::starter(&user, uid, &path)
         .map_err(|error| Failure::unchanged(&error, error.hint()))?;
@@ -64,8 +68,8 @@ fn listen(
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let of_signals = sender.clone();
     thread::Builder::new().spawn(move || {
-        for signal in signals.forever() {
-            if of_signals.send(Heard::Signal(signal)).is_err() {
+        for _ in signals.forever() {
+            if of_signals.send(Heard::Signal).is_err() {
                 return;
             }
         }
@@ -78,7 +82,7 @@ fn wait(heard: &Receiver<Heard>, pid: Option<Pid>) -> Result<(), Failure> {
     let mut interrupted = false;
     loop {
         match heard.recv() {
-            Ok(Heard::Signal(_)) => {
+            Ok(Heard::Signal) => {
                 interrupted = true;
                 if let Some(pid) = pid {
                     // The kernel then kills everything in the worker's namespaces. It may have
@@ -107,9 +111,10 @@ fn wait(heard: &Receiver<Heard>, pid: Option<Pid>) -> Result<(), Failure> {
 fn ended(status: std::process::ExitStatus) -> Result<(), Failure> {
     match status.code() {
         Some(0) => Ok(()),
-        Some(code) => {
-            Err(Failure { code: u8::try_from(code).unwrap_or(1), text: String::new() })
-        }
+        Some(code) => Err(Failure {
+            code: u8::try_from(code).unwrap_or(1),
+            text: String::new(),
+        }),
         None => Err(Failure {
             code: 1,
             text: "error: the worker was killed\nnothing was changed\n".to_owned(),

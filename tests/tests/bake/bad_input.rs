@@ -17,34 +17,61 @@ fn fails(ran: &Ran, code: i32, parts: &[&str]) {
 fn without_a_lock_and_with_a_stale_one() {
     let project = Project::new();
     let locked = ["bake", "small", "--locked"];
-    fails(&project.run(&locked), 2, &[
-        "error: cannot bake `small` with --locked: it has no lock `images/small.lock`\n",
-        "hint: run `vmimage lock small`",
-    ]);
+    fails(
+        &project.run(&locked),
+        2,
+        &[
+            "error: cannot bake `small` with --locked: it has no lock `images/small.lock`\n",
+            "hint: run `vmimage lock small`",
+        ],
+    );
     project.done(&["lock", "small"]);
     project.done(&["lock", "small", "--check"]);
-    project.replace("recipes/base/recipe.toml", "\"less\", ", "\"less\", \"tree\", ");
+    project.replace(
+        "recipes/base/recipe.toml",
+        "\"less\", ",
+        "\"less\", \"tree\", ",
+    );
     for arguments in [&locked[..], &["lock", "small", "--check"]] {
-        fails(&project.run(arguments), 2, &[
-            "error: the lock `images/small.lock` is stale: ",
-            "`tree`",
-            "hint: run `vmimage lock small`",
-        ]);
+        fails(
+            &project.run(arguments),
+            2,
+            &[
+                "error: the lock `images/small.lock` is stale: ",
+                "`tree`",
+                "hint: run `vmimage lock small`",
+            ],
+        );
     }
 }
 
 #[test]
 fn an_image_that_does_not_exist() {
     let ran = Project::new().run(&["bake", "smal"]);
-    fails(&ran, 2, &["error: no image `images/smal.toml`\n", "hint: the images here are: small"]);
+    fails(
+        &ran,
+        2,
+        &[
+            "error: no image `images/smal.toml`\n",
+            "hint: the images here are: small",
+        ],
+    );
 }
 
 #[test]
 fn a_wrong_command_line() {
     let project = Project::new();
     fails(&project.run(&["bake"]), 2, &["required"]);
-    fails(&project.run(&["bake", "small", "--mirror", "debian"]), 2, &["NAME=URL"]);
-    fails(&project.run(&["bake", "small", "--format", "vhd"]), 2, &["vhd"]);
+    fails(
+        &project.run(&["bake", "small", "--mirror", "debian"]),
+        2,
+        &["NAME=URL"],
+    );
+    fails(
+        &project.run(&["bake", "small", "--format", "vhd"]),
+        2,
+        &["vhd"],
+    );
 }
 
 #[test]
@@ -52,7 +79,14 @@ fn outside_a_project() {
     let empty = tempfile::tempdir().expect("make a folder");
     let project = empty.path().display().to_string();
     let ran = Project::new().run(&["check", "--project", &project]);
-    fails(&ran, 2, &["cannot find `images/` in ", "hint: run in the project's folder"]);
+    fails(
+        &ran,
+        2,
+        &[
+            "cannot find `images/` in ",
+            "hint: run in the project's folder",
+        ],
+    );
 }
 
 #[test]
@@ -60,8 +94,13 @@ fn without_network() {
     let project = Project::new();
     let inner = project.command(&["lock", "small"]);
     let mut command = Command::new("unshare");
-    command.arg("--net").arg(inner.get_program()).args(inner.get_args());
-    let ran = run(command.current_dir(project.path("")).env("VMIMAGE_CACHE", project.path("cache")));
+    command
+        .arg("--net")
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    let ran = run(command
+        .current_dir(project.path(""))
+        .env("VMIMAGE_CACHE", project.path("cache")));
     fails(&ran, 1, &["debian", "hint: ", "nothing was changed\n"]);
     assert!(!project.path("images/small.lock").exists());
 }
@@ -87,13 +126,33 @@ fn recipes_that_cannot_be_baked() {
     let bake = || project.run(&["bake", "small", "--locked", "--out", "out"]);
 
     with("[[command]]\nargv = [\"ls\", \"/nowhere\"]\nreason = \"a test\"");
-    fails(&bake(), 1, &["command `ls /nowhere` of recipe `firstboot-launch` failed", "No such file"]);
+    fails(
+        &bake(),
+        1,
+        &[
+            "command `ls /nowhere` of recipe `firstboot-launch` failed",
+            "No such file",
+        ],
+    );
 
-    with("[[command]]\nargv = [\"install\", \"-D\", \"/etc/hosts\", \"/srv/.netrc\"]\nreason = \"a test\"");
-    fails(&bake(), 1, &["cannot seal the image", "/srv/.netrc", "It holds passwords"]);
+    with(
+        "[[command]]\nargv = [\"install\", \"-D\", \"/etc/hosts\", \"/srv/.netrc\"]\nreason = \"a test\"",
+    );
+    fails(
+        &bake(),
+        1,
+        &["cannot seal the image", "/srv/.netrc", "It holds passwords"],
+    );
 
     with("[[check]]\npath = \"/etc/nonesuch\"\nstate = \"present\"\nreason = \"a test\"");
-    fails(&bake(), 1, &["1 check of the finished image failed", "`/etc/nonesuch` is missing (a test)"]);
+    fails(
+        &bake(),
+        1,
+        &[
+            "1 check of the finished image failed",
+            "`/etc/nonesuch` is missing (a test)",
+        ],
+    );
 
     with("[[file]]\npath = \"/etc/x\"\ncontent = \"\"\nowner = \"nobodyhere\"");
     fails(&bake(), 1, &["the image has no such user"]);
@@ -101,7 +160,11 @@ fn recipes_that_cannot_be_baked() {
     project.write(recipe, &good);
     project.replace("images/small.toml", "esp-mib = 128", "esp-mib = 34");
     fails(&bake(), 1, &["esp-mib", "MiB"]);
-    project.replace("images/small.toml", "esp-mib = 34", "esp-mib = 128\nroot-mib = 200");
+    project.replace(
+        "images/small.toml",
+        "esp-mib = 34",
+        "esp-mib = 128\nroot-mib = 200",
+    );
     fails(&bake(), 1, &["root-mib", "MiB"]);
 
     // Whatever went wrong, the first output is still there, whole.
@@ -135,5 +198,8 @@ fn locked(lock: &str, name: &str) -> (String, usize) {
         .flat_map(|target| &target.packages)
         .find(|package| package.name == name)
         .expect("the package is locked");
-    (package.sha256.clone(), usize::try_from(package.size).expect("fits"))
+    (
+        package.sha256.clone(),
+        usize::try_from(package.size).expect("fits"),
+    )
 }

@@ -15,7 +15,16 @@ const FILES: [&str; 6] = [
 
 fn arguments<'a>(image: &'a str, standins: &'a str) -> [&'a str; 8] {
     let formats = "--format=raw,qcow2,rootfs";
-    ["bake", image, "--locked", formats, "--out", "out", "--stand-in", standins]
+    [
+        "bake",
+        image,
+        "--locked",
+        formats,
+        "--out",
+        "out",
+        "--stand-in",
+        standins,
+    ]
 }
 
 fn bake(project: &Project, image: &str, standins: &str) {
@@ -48,8 +57,14 @@ fn nothing_changed(project: &Project, image: &str, standins: &str) {
     let before = (project.fingerprints("out"), project.fingerprints("cache"));
     let ran = project.done(&arguments(image, standins));
     let out = project.path("out");
-    assert_eq!(ran.stderr, format!("nothing to do: `{}` is up to date\n", out.display()));
-    assert_eq!(before, (project.fingerprints("out"), project.fingerprints("cache")));
+    assert_eq!(
+        ran.stderr,
+        format!("nothing to do: `{}` is up to date\n", out.display())
+    );
+    assert_eq!(
+        before,
+        (project.fingerprints("out"), project.fingerprints("cache"))
+    );
 }
 
 #[test]

@@ -18,8 +18,14 @@ fn bake_until_busy(project: &Project) -> Child {
         .expect("start a bake");
     let stderr = child.stderr.take().expect("standard error is a pipe");
     let mut lines = BufReader::new(stderr).lines();
-    let busy = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("layer base: "));
-    assert!(busy.is_some(), "the bake ended before it could be interrupted");
+    let busy = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("layer base: "));
+    assert!(
+        busy.is_some(),
+        "the bake ended before it could be interrupted"
+    );
     // Keep reading, so that the program never waits for its reader.
     drop(std::thread::spawn(move || lines.count()));
     child
@@ -49,7 +55,11 @@ fn wait_for_no_traces(project: &Project) {
         pause();
         left = traces(project);
     }
-    assert_eq!(left, Vec::<String>::new(), "processes that are still in the project's mounts");
+    assert_eq!(
+        left,
+        Vec::<String>::new(),
+        "processes that are still in the project's mounts"
+    );
 }
 
 fn pause() {
@@ -65,7 +75,10 @@ fn send(signal: &str, child: &Child) {
 fn nothing_is_left(project: &Project) {
     wait_for_no_traces(project);
     assert!(!project.path("out").exists(), "no output directory");
-    assert!(!project.path(".out.unfinished").join("disk.raw").exists(), "no half disk");
+    assert!(
+        !project.path(".out.unfinished").join("disk.raw").exists(),
+        "no half disk"
+    );
 }
 
 #[test]
@@ -99,8 +112,16 @@ fn two_bakes_do_not_share_a_cache_at_once() {
     child.kill().expect("kill -9");
     child.wait().expect("reap");
     assert_eq!(second.code, 1);
-    assert!(second.stderr.contains("another bake is using it"), "{}", second.stderr);
-    assert!(second.stderr.ends_with("nothing was changed\n"), "{}", second.stderr);
+    assert!(
+        second.stderr.contains("another bake is using it"),
+        "{}",
+        second.stderr
+    );
+    assert!(
+        second.stderr.ends_with("nothing was changed\n"),
+        "{}",
+        second.stderr
+    );
 }
 
 /// A bake in a mount namespace of its own, in which `cache` is a small file system.
@@ -127,6 +148,10 @@ fn a_full_disk_is_noticed_before_it_is_full() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains(" MiB"), "says how much: {}", ran.stderr);
     assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
-    assert!(ran.stderr.ends_with("nothing was changed\n"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.ends_with("nothing was changed\n"),
+        "{}",
+        ran.stderr
+    );
     assert!(!Path::new(&project.path("out")).exists());
 }

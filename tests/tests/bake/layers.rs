@@ -11,7 +11,12 @@ fn steps(report: &str) -> Vec<(String, bool)> {
         .iter()
         .map(|step| {
             let name = step["step"].as_str().expect("a step has a name").to_owned();
-            (name, step["reused"].as_bool().expect("a step says whether it was reused"))
+            (
+                name,
+                step["reused"]
+                    .as_bool()
+                    .expect("a step says whether it was reused"),
+            )
         })
         .filter(|(name, _)| name.starts_with("layer "))
         .collect()
@@ -24,7 +29,10 @@ fn a_changed_recipe_rebuilds_from_itself_on() {
     let bake = ["bake", "small", "--locked", "--json"];
     let first = project.done(&bake);
     let layer = |name: &str, reused| (format!("layer {name}"), reused);
-    assert_eq!(steps(&first.stdout), [layer("base", false), layer("firstboot-launch", false)]);
+    assert_eq!(
+        steps(&first.stdout),
+        [layer("base", false), layer("firstboot-launch", false)]
+    );
 
     project.write("recipes/firstboot-launch/files/extra", "hello\n");
     let recipe = "recipes/firstboot-launch/recipe.toml";
@@ -33,22 +41,38 @@ fn a_changed_recipe_rebuilds_from_itself_on() {
     project.write(recipe, &format!("{text}{file}"));
 
     let explained = project.done(&["bake", "small", "--locked", "--explain"]);
-    assert!(explained.stdout.contains("\nreuse  layer base "), "{}", explained.stdout);
     assert!(
-        explained.stdout.contains("\n         file added: file /etc/vmimage-extra\n"),
+        explained.stdout.contains("\nreuse  layer base "),
+        "{}",
+        explained.stdout
+    );
+    assert!(
+        explained
+            .stdout
+            .contains("\n         file added: file /etc/vmimage-extra\n"),
         "{}",
         explained.stdout
     );
     let second = project.done(&bake);
-    assert_eq!(steps(&second.stdout), [layer("base", true), layer("firstboot-launch", false)]);
+    assert_eq!(
+        steps(&second.stdout),
+        [layer("base", true), layer("firstboot-launch", false)]
+    );
 
     // Back again: the earlier layer is still in the store, so only the disk is made.
     project.write(recipe, &text);
     let third = project.done(&bake);
-    assert_eq!(steps(&third.stdout), [layer("base", true), layer("firstboot-launch", true)]);
+    assert_eq!(
+        steps(&third.stdout),
+        [layer("base", true), layer("firstboot-launch", true)]
+    );
     let fingerprint = |report: &str| {
         let report: Value = serde_json::from_str(report).expect("the report is JSON");
         report["files"].clone()
     };
-    assert_eq!(fingerprint(&first.stdout), fingerprint(&third.stdout), "the same disk again");
+    assert_eq!(
+        fingerprint(&first.stdout),
+        fingerprint(&third.stdout),
+        "the same disk again"
+    );
 }

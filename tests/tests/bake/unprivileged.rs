@@ -11,7 +11,8 @@ const USER: &str = "vmimage-test";
 /// Makes a user who has subordinate ids, as `useradd` gives them on Debian.
 fn user_with_ids() {
     if run(Command::new("id").arg(USER)).code != 0 {
-        let added = run(Command::new("useradd").args(["--system", "--add-subids-for-system", USER]));
+        let added =
+            run(Command::new("useradd").args(["--system", "--add-subids-for-system", USER]));
         if added.code != 0 {
             let added = run(Command::new("useradd").args(["--create-home", USER]));
             assert_eq!(added.code, 0, "{}", added.stderr);
@@ -26,15 +27,24 @@ fn as_user(user: &str, project: &Project, arguments: &[&str]) -> Ran {
     let own = project.path("vmimage");
     fs::copy(program(), &own).expect("copy the program");
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", user, "--regid", user, "--init-groups", "--"]).arg(own);
+    let group = run(Command::new("id").args(["--group", user]));
+    let group = group.stdout.trim();
+    command
+        .args(["--reuid", user, "--regid", group, "--init-groups", "--"])
+        .arg(own);
     command.args(arguments).current_dir(project.path(""));
-    command.env("VMIMAGE_CACHE", project.path("cache")).env("USER", user).env("NO_COLOR", "1");
+    command
+        .env("VMIMAGE_CACHE", project.path("cache"))
+        .env("USER", user)
+        .env("NO_COLOR", "1");
     run(&mut command)
 }
 
 fn give(path: &Path, user: &str) {
     let owner = format!("{user}:");
-    let ran = run(Command::new("chown").args(["-R", "--no-dereference", &owner]).arg(path));
+    let ran = run(Command::new("chown")
+        .args(["-R", "--no-dereference", &owner])
+        .arg(path));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
 
@@ -43,9 +53,21 @@ fn with_subordinate_ids_the_disk_is_the_same_as_root_s() {
     user_with_ids();
     let project = Project::new();
     project.done(&["lock", "small"]);
-    project.done(&["bake", "small", "--locked", "--out", "root", "--cache", "cache-of-root"]);
+    project.done(&[
+        "bake",
+        "small",
+        "--locked",
+        "--out",
+        "root",
+        "--cache",
+        "cache-of-root",
+    ]);
     give(&project.path(""), USER);
-    let ran = as_user(USER, &project, &["bake", "small", "--locked", "--out", "out"]);
+    let ran = as_user(
+        USER,
+        &project,
+        &["bake", "small", "--locked", "--out", "out"],
+    );
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let digest = |name: &str| vmimage_tests::project::sha256(&project.path(name));
     assert_eq!(digest("out/disk.raw"), digest("root/disk.raw"));

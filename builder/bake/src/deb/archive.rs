@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
 use vmimage_plan::lock::LockedPackage;
 
 use super::compression::decompress;
 use super::control::{Control, ControlFile};
 use super::error::DebError;
+use super::hashing::Hashing;
 use super::paragraph::Paragraph;
 
 /// How much is read, and hashed, at once.
@@ -45,6 +45,9 @@ pub struct Member {
     pub mtime: u64,
 }
 
+/// Looks at an entry of the data member, with its content.
+pub type Visit<'a, E> = dyn FnMut(&Control, Member, &mut dyn Read) -> Result<(), E> + 'a;
+
 /// What a [`Member`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -62,10 +65,7 @@ impl Deb {
     /// Reads the .deb from front to back: control first, then every entry of the data member with
     /// its content. Verifies size, digest and identity; `visit` may have been called before a wrong
     /// digest is noticed, so that what it made counts only when this returns `Ok`.
-    pub fn read<E: From<DebError>>(
-        &self,
-        visit: &mut dyn FnMut(&Control, Member, &mut dyn Read) -> Result<(), E>,
-    ) -> Result<Control, E> {
+    pub fn read<E: From<DebError>>(&self, visit: &mut Visit<'_, E>) -> Result<Control, E> {
         let mut failure = None;
         let result = self.read_members(&mut |control, member, content| {
             visit(control, member, content).map_err(|error| {
@@ -104,16 +104,10 @@ impl Deb {
                 found,
             });
         }
-        Ok(Hashing {
-            file,
-            digest: Sha256::new(),
-        })
+        Ok(Hashing::new(file))
     }
 
-    fn read_members(
-        &self,
-        visit: &mut dyn FnMut(&Control, Member, &mut dyn Read) -> Result<(), Stopped>,
-    ) -> Result<Control, Stopped> {
+    fn read_members(&self, visit: &mut Visit<'_, Stopped>) -> Result<Control, Stopped> {
         let reader = BufReader::with_capacity(READ_SIZE, self.open()?);
         let mut archive = ar::Archive::new(reader);
         self.check_format_version(&mut archive)?;
@@ -130,12 +124,12 @@ impl Deb {
 
     fn check_format_version(&self, archive: &mut Members) -> Result<(), DebError> {
         let (name, mut member) = self.next_member(archive)?;
-        let mut version = String::new();
+        let mut version = Vec::new();
         (&mut member)
             .take(64)
-            .read_to_string(&mut version)
+            .read_to_end(&mut version)
             .map_err(|source| self.unreadable(source))?;
-        if name == "debian-binary" && version.starts_with("2.") {
+        if name == "debian-binary" && version.starts_with(b"2.") {
             Ok(())
         } else {
             Err(self.malformed("its first member is not `debian-binary` of format 2"))
@@ -229,7 +223,7 @@ impl Deb {
         &self,
         archive: &mut Members,
         control: &Control,
-        visit: &mut dyn FnMut(&Control, Member, &mut dyn Read) -> Result<(), Stopped>,
+        visit: &mut Visit<'_, Stopped>,
     ) -> Result<(), Stopped> {
         let (name, member) = self.next_member(archive)?;
         let input = decompress(
@@ -260,19 +254,23 @@ impl Deb {
         let header = entry.header();
         let path = self.checked_path(&entry.path_bytes())?;
         let link = || entry.link_name_bytes().unwrap_or_default();
-        let kind = match header.entry_type() {
-            tar::EntryType::Directory => Kind::Directory,
-            tar::EntryType::Regular | tar::EntryType::Continuous => Kind::File,
-            tar::EntryType::Symlink => Kind::Symlink(link().into_owned()),
-            tar::EntryType::Link => Kind::Hardlink(self.checked_path(&link())?),
-            tar::EntryType::XGlobalHeader => return Ok(None),
-            other => {
-                return Err(DebError::Unsupported {
-                    path: self.name(),
-                    member: String::from_utf8_lossy(&path).into_owned(),
-                    what: type_name(other).to_owned(),
-                });
-            }
+        let entry_type = header.entry_type();
+        let kind = if entry_type.is_dir() {
+            Kind::Directory
+        } else if entry_type.is_file() || entry_type.is_contiguous() {
+            Kind::File
+        } else if entry_type.is_symlink() {
+            Kind::Symlink(link().into_owned())
+        } else if entry_type.is_hard_link() {
+            Kind::Hardlink(self.checked_path(&link())?)
+        } else if entry_type.is_pax_global_extensions() {
+            return Ok(None);
+        } else {
+            return Err(DebError::Unsupported {
+                path: self.name(),
+                member: String::from_utf8_lossy(&path).into_owned(),
+                what: type_name(entry_type).to_owned(),
+            });
         };
         let number = |value: io::Result<u64>| -> Result<u32, DebError> {
             let value = value.map_err(|source| self.unreadable(source))?;
@@ -330,7 +328,7 @@ impl Deb {
     }
 
     fn check_digest(&self, reader: Hashing) -> Result<(), DebError> {
-        let found = hex::encode(reader.digest.finalize());
+        let found = reader.finish();
         if found == self.locked.sha256 {
             Ok(())
         } else {
@@ -382,21 +380,5 @@ fn type_name(entry_type: tar::EntryType) -> &'static str {
         "a named pipe"
     } else {
         "of an unknown type"
-    }
-}
-
-/// Hashes what is read.
-struct Hashing {
-    file: File,
-    digest: Sha256,
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        if let Some(read) = buffer.get(..count) {
-            self.digest.update(read);
-        }
-        Ok(count)
     }
 }

@@ -119,7 +119,8 @@ impl Handmade {
         let compressed = match self.compression {
             "" => return (name.to_owned(), bytes),
             "gz" => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                let mut encoder =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
                 encoder.write_all(&bytes).unwrap();
                 encoder.finish().unwrap()
             }

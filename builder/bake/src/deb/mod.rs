@@ -7,10 +7,11 @@ mod control;
 mod error;
 #[cfg(test)]
 pub(crate) mod handmade;
+mod hashing;
 pub mod paragraph;
 pub mod relation;
 
-pub use archive::{Deb, Kind, Member};
+pub use archive::{Deb, Kind, Member, Visit};
 pub use control::{Conffile, Control, ControlFile, Directive, TriggerDirective};
 pub use error::DebError;
 

@@ -15,7 +15,12 @@ fn read(deb: &Deb) -> Result<(Control, Seen), DebError> {
     let mut seen = Seen::new();
     let mut visit = |_: &Control, member: Member, content: &mut dyn Read| {
         let mut text = String::new();
-        content.read_to_string(&mut text).unwrap();
+        content
+            .read_to_string(&mut text)
+            .map_err(|source| DebError::Read {
+                path: "a member".to_owned(),
+                source,
+            })?;
         seen.push((String::from_utf8(member.path).unwrap(), member.kind, text));
         Ok(())
     };
@@ -26,7 +31,9 @@ fn read(deb: &Deb) -> Result<(Control, Seen), DebError> {
 fn fails(handmade: &Handmade) -> String {
     let directory = TempDir::new().unwrap();
     let error = read(&handmade.write(directory.path())).unwrap_err();
-    error.to_string().replace(&format!("{}/", directory.path().display()), "")
+    error
+        .to_string()
+        .replace(&format!("{}/", directory.path().display()), "")
 }
 
 #[test]
@@ -52,8 +59,16 @@ fn every_compression_reads_the_same() {
             (String::new(), Kind::Directory, String::new()),
             ("usr".to_owned(), Kind::Directory, String::new()),
             ("usr/a".to_owned(), Kind::File, "one".to_owned()),
-            ("usr/b".to_owned(), Kind::Hardlink(b"usr/a".to_vec()), String::new()),
-            ("usr/c".to_owned(), Kind::Symlink(b"../a".to_vec()), String::new()),
+            (
+                "usr/b".to_owned(),
+                Kind::Hardlink(b"usr/a".to_vec()),
+                String::new(),
+            ),
+            (
+                "usr/c".to_owned(),
+                Kind::Symlink(b"../a".to_vec()),
+                String::new(),
+            ),
         ];
         assert_eq!(seen, expected, "{compression}");
     }
@@ -63,8 +78,12 @@ fn every_compression_reads_the_same() {
 fn long_names_are_read_whole() {
     let directory = TempDir::new().unwrap();
     let long = format!("./{}/{}", "d".repeat(120), "n".repeat(200));
-    let (_, seen) = read(&Handmade::new("long", vec![file(&long, "x")]).write(directory.path())).unwrap();
-    assert_eq!(seen, vec![(long[2..].to_owned(), Kind::File, "x".to_owned())]);
+    let (_, seen) =
+        read(&Handmade::new("long", vec![file(&long, "x")]).write(directory.path())).unwrap();
+    assert_eq!(
+        seen,
+        vec![(long[2..].to_owned(), Kind::File, "x".to_owned())]
+    );
 }
 
 #[test]
@@ -80,7 +99,10 @@ fn unsafe_paths_are_refused() {
         );
     }
     assert_eq!(
-        fails(&Handmade::new("evil", vec![Entry::Hardlink("./a", "../../etc/shadow")])),
+        fails(&Handmade::new(
+            "evil",
+            vec![Entry::Hardlink("./a", "../../etc/shadow")]
+        )),
         "`evil.deb` holds the unsafe path `../../etc/shadow`"
     );
 }
@@ -126,7 +148,10 @@ fn a_truncated_file_is_named_with_both_sizes() {
     );
     assert_eq!(
         error.hint().unwrap(),
-        format!("remove `{}`, and the next bake downloads it again", deb.path.display())
+        format!(
+            "remove `{}`, and the next bake downloads it again",
+            deb.path.display()
+        )
     );
 }
 
@@ -140,7 +165,10 @@ fn a_changed_byte_anywhere_is_a_wrong_digest() {
         changed[position] ^= 0x55;
         fs::write(&deb.path, &changed).unwrap();
         let error = read(&deb).unwrap_err();
-        assert!(matches!(error, DebError::Digest { .. }), "{position}: {error}");
+        assert!(
+            matches!(error, DebError::Digest { .. }),
+            "{position}: {error}"
+        );
     }
 }
 
@@ -160,10 +188,14 @@ fn another_package_under_the_name_is_refused() {
 
 #[test]
 fn paragraphs_keep_fields_as_written() {
-    let paragraph = Paragraph::parse("Package: a\nDescription: short \n long\n .\n more\n").unwrap();
+    let paragraph =
+        Paragraph::parse("Package: a\nDescription: short \n long\n .\n more\n").unwrap();
     assert_eq!(
         paragraph.fields().collect::<Vec<_>>(),
-        vec![("Package", "a"), ("Description", "short \n long\n .\n more")]
+        vec![
+            ("Package", "a"),
+            ("Description", "short \n long\n .\n more")
+        ]
     );
     assert_eq!(paragraph.get("package"), Some("a"));
     assert_eq!(Paragraph::parse("Package: a\nnonsense\n"), Err(2));
@@ -182,7 +214,11 @@ fn versions_compare_as_dpkg_says() {
         ("1.0a", Ordering::Less, "1.0+"),
         ("0:1.0", Ordering::Equal, "1.0"),
         ("1.0-0", Ordering::Equal, "1.0"),
-        ("99999999999999999999999", Ordering::Less, "100000000000000000000000"),
+        (
+            "99999999999999999999999",
+            Ordering::Less,
+            "100000000000000000000000",
+        ),
         ("007", Ordering::Equal, "7"),
     ] {
         assert_eq!(compare_versions(left, right), order, "{left} {right}");

@@ -15,13 +15,11 @@ use super::{BakeError, BakeRequest, OutputFile, Send, Steps, checks, millis, out
 use crate::disk::{
     DiskReport, DiskRequest, FileDigest, digest_files, make_disk, make_qcow2, make_rootfs,
 };
-use crate::manifest::{
-    self, AllocatedEntry, BakeRecord, Manifest, ManifestInput, make_manifest,
-};
-use crate::sbom;
 use crate::layers::{LayerStore, StoredLayer, freeze};
+use crate::manifest::{self, AllocatedEntry, BakeRecord, Manifest, ManifestInput, make_manifest};
 use crate::sandbox::Sandbox;
 use crate::sandbox::overlay::{Overlay, Upper};
+use crate::sbom;
 use crate::seal::{SealError, SealedRow, check_seal, seal};
 
 /// Seals the tree and makes every output; returns the files.
@@ -37,9 +35,16 @@ pub(super) fn finish(
         let (changes, rows) = seal_tree(request, store, &trees)?;
         trees.insert(0, changes);
         let removed: usize = rows.iter().map(|row| row.changed.len()).sum();
-        Ok((format!("{} rows, {removed} paths changed", rows.len()), rows))
+        Ok((
+            format!("{} rows, {removed} paths changed", rows.len()),
+            rows,
+        ))
     })?;
-    let view = View { request, store, trees: &trees };
+    let view = View {
+        request,
+        store,
+        trees: &trees,
+    };
     let unfinished = output::begin(request.out)?;
     let sealed = view.read_only("sealed")?;
     let disk = check_and_make_disk(&view, sealed.path(), &unfinished, send)?;
@@ -47,14 +52,26 @@ pub(super) fn finish(
         let digests = make_outputs(request, sealed.path(), &unfinished)?;
         Ok((format!("{} files", digests.len()), digests))
     })?;
-    let description = Description { rows: &rows, disk: &disk, digests: &digests };
+    let description = Description {
+        rows: &rows,
+        disk: &disk,
+        digests: &digests,
+    };
     step(send, "manifest", "describing the image", |_| {
         let manifest = description.write(request, sealed.path(), &unfinished)?;
         let outside = manifest.files.len();
-        Ok((format!("{outside} files that no package has as they are"), ()))
+        Ok((
+            format!("{outside} files that no package has as they are"),
+            (),
+        ))
     })?;
     description.write_report(request, &unfinished, steps)?;
-    output::commit(&unfinished, request.out, &request.plan.fingerprint, &request.plan.outputs)?;
+    output::commit(
+        &unfinished,
+        request.out,
+        &request.plan.fingerprint,
+        &request.plan.outputs,
+    )?;
     Ok(digests.iter().map(output_file).collect())
 }
 
@@ -68,7 +85,10 @@ fn output_file(digest: &FileDigest) -> OutputFile {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Makes what is asked for beside disk.raw, hashes it all, and removes disk.raw if it is not.
@@ -90,7 +110,9 @@ fn make_outputs(
             Ok(())
         };
         let rootfs = rootfs.map_or(Ok(Ok(())), thread::ScopedJoinHandle::join);
-        qcow2.and(rootfs.map_err(|_| BakeError::Thread)?).map_err(BakeError::Disk)
+        qcow2
+            .and(rootfs.map_err(BakeError::panicked)?)
+            .map_err(BakeError::disk)
     })?;
     if !wanted.contains(&Format::Raw) {
         let raw = path(Format::Raw);
@@ -98,7 +120,7 @@ fn make_outputs(
     }
     let paths: Vec<PathBuf> = wanted.iter().map(|format| path(*format)).collect();
     let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-    digest_files(&paths).map_err(BakeError::Disk)
+    digest_files(&paths).map_err(BakeError::disk)
 }
 
 /// What is known about a finished image.
@@ -129,7 +151,7 @@ impl Description<'_> {
             disk: Some(self.disk),
             outputs: self.digests,
         })
-        .map_err(BakeError::Manifest)?;
+        .map_err(|error| BakeError::Manifest(Box::new(error)))?;
         for (name, text) in [
             (manifest::FILE_NAME, manifest.to_json()),
             (sbom::SPDX_FILE_NAME, sbom::spdx(&manifest)),
@@ -157,7 +179,10 @@ impl Description<'_> {
             steps: steps.so_far(),
             allocated: allocated.collect(),
         };
-        write_json(&unfinished.join(manifest::REPORT_FILE_NAME), report.to_json())
+        write_json(
+            &unfinished.join(manifest::REPORT_FILE_NAME),
+            report.to_json(),
+        )
     }
 }
 
@@ -296,5 +321,5 @@ fn make(view: &View<'_>, sealed: &Path, unfinished: &Path) -> Result<DiskReport,
     });
     drop(tools);
     drop(overlay);
-    disk.map_err(BakeError::Disk)
+    disk.map_err(BakeError::disk)
 }

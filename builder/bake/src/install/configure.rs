@@ -2,14 +2,16 @@
 //! `dpkg --configure`. Must not mount anything.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use tempfile::TempDir;
 use vmimage_plan::definition::Debconf;
 
 use super::Progress;
+use super::contest;
 use super::deferred::Deferred;
+use super::diversions::Diversion;
 use super::dpkg::Dpkg;
 use super::error::InstallError;
 use super::extract::{Extracted, Unpacked, file_error};
@@ -70,6 +72,7 @@ pub fn configure(
             total: extracted.packages.len() as u64,
         },
         debconf,
+        left: waves.len(),
     };
     layer.preset(&installed)?;
     for wave in &waves {
@@ -91,6 +94,8 @@ struct Layer<'a> {
     records: Records,
     dpkg: Dpkg<'a>,
     debconf: &'a [Debconf],
+    /// How many waves are still to come.
+    left: usize,
 }
 
 impl Layer<'_> {
@@ -100,8 +105,10 @@ impl Layer<'_> {
             .iter()
             .filter_map(|index| self.extracted.packages.get(*index))
             .collect();
+        self.left = self.left.saturating_sub(1);
         self.run_preinsts(&packages)?;
         self.records.add(&packages)?;
+        self.divert()?;
         let names: Vec<String> = packages
             .iter()
             .map(|package| package.control.record_name())
@@ -119,6 +126,18 @@ impl Layer<'_> {
         self.preset(&names.iter().map(|name| (*name).to_owned()).collect())
     }
 
+    /// Once the last `preinst` has run, every diversion is known that could settle who has a path.
+    fn divert(&self) -> Result<(), InstallError> {
+        let extracted = self.extracted;
+        if extracted.undecided.is_empty() || self.left > 0 {
+            return Ok(());
+        }
+        let diversions = Diversion::parse_all(&records::read(&self.records.path("diversions"))?);
+        let root = self.dpkg.sandbox.root();
+        let opened = File::open(root).map_err(|source| file_error("open", root, source))?;
+        contest::divert(extracted, &diversions, &opened)
+    }
+
     /// Answers debconf's questions as soon as debconf is there.
     fn preset(&mut self, installed: &HashSet<String>) -> Result<(), InstallError> {
         if self.debconf.is_empty() || !installed.contains("debconf") {
@@ -132,7 +151,8 @@ impl Layer<'_> {
                 kind,
                 value,
             } = answer;
-            selections.push_str(&format!("{owner} {question} {kind} {value}\n"));
+            selections.push_str(&[owner.as_str(), question, kind, value].join(" "));
+            selections.push('\n');
         }
         self.debconf = &[];
         self.dpkg

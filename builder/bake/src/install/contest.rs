@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::AsFd;
 
+use super::diversions::Diversion;
 use super::error::{Failure, InstallError};
 use super::extract::{Extracted, Unpacked};
 use super::namespace::{Namespace, Owner};
@@ -24,6 +25,22 @@ pub(super) struct Contest {
     pub(super) challenger: usize,
 }
 
+/// A contest that only a diversion can settle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Undecided {
+    pub(super) contest: Contest,
+    pub(super) holder: Party,
+    pub(super) challenger: Party,
+}
+
+/// One of the two packages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Party {
+    pub(super) name: String,
+    /// Its index in the layer; `None` for a package of a layer below.
+    pub(super) index: Option<usize>,
+}
+
 /// A path that went from a package of a layer below to one of this layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Loss {
@@ -34,16 +51,16 @@ pub(super) struct Loss {
 }
 
 /// Settles by `Replaces` what can be, and refuses what nothing can settle. What a diversion might
-/// still settle stays in `extracted.contests`.
+/// still settle stays in `extracted.undecided`.
 pub(super) fn settle(
     extracted: &mut Extracted,
+    mut contests: Vec<Contest>,
     namespace: &mut Namespace,
     base: usize,
     root: &File,
 ) -> Result<(), InstallError> {
     let mut open = Vec::new();
     let mut rewritten: HashMap<usize, HashMap<Vec<u8>, Vec<u8>>> = HashMap::new();
-    let mut contests = std::mem::take(&mut extracted.contests);
     contests.sort_by(|a, b| (&a.path, a.holder).cmp(&(&b.path, b.holder)));
     for contest in contests {
         let (Some(holder), Some(challenger)) = (
@@ -53,9 +70,9 @@ pub(super) fn settle(
             continue;
         };
         let absolute = [b"/", contest.path.as_slice()].concat();
-        let challenged = replaces(challenger, holder);
+        let attacked = replaces(challenger, holder);
         let defended = replaces(holder, challenger);
-        if challenged && (!defended || contest.challenger > contest.holder) {
+        if attacked && (!defended || contest.challenger > contest.holder) {
             match contest.holder.checked_sub(base) {
                 Some(index) => forget(extracted.packages.get_mut(index), &absolute),
                 None => extracted.losses.push(Loss {
@@ -71,12 +88,20 @@ pub(super) fn settle(
             let index = contest.challenger.saturating_sub(base);
             forget(extracted.packages.get_mut(index), &absolute);
         } else if may_be_diverted(extracted, &contest, base) {
-            open.push(contest);
+            let party = |owner: &Owner, index: usize| Party {
+                name: owner.name.clone(),
+                index: index.checked_sub(base),
+            };
+            open.push(Undecided {
+                holder: party(holder, contest.holder),
+                challenger: party(challenger, contest.challenger),
+                contest,
+            });
         } else {
-            return Err(conflict(holder, challenger, &contest));
+            return Err(conflict([&holder.name, &challenger.name], &contest));
         }
     }
-    extracted.contests = open;
+    extracted.undecided = open;
     for (index, paths) in rewritten {
         if let Some(package) = extracted.packages.get(index) {
             rewrite(package, &paths, root)?;
@@ -117,7 +142,8 @@ fn may_be_diverted(extracted: &Extracted, contest: &Contest, base: usize) -> boo
 }
 
 /// Names the packages in their order, whichever thread was faster.
-pub(super) fn conflict(holder: &Owner, challenger: &Owner, contest: &Contest) -> InstallError {
+fn conflict(names: [&str; 2], contest: &Contest) -> InstallError {
+    let [holder, challenger] = names;
     let (first, second) = if contest.holder < contest.challenger {
         (holder, challenger)
     } else {
@@ -125,9 +151,42 @@ pub(super) fn conflict(holder: &Owner, challenger: &Owner, contest: &Contest) ->
     };
     InstallError::Conflict {
         path: format!("/{}", String::from_utf8_lossy(&contest.path)),
-        first: first.name.clone(),
-        second: second.name.clone(),
+        first: first.to_owned(),
+        second: second.to_owned(),
     }
+}
+
+/// Writes what was undecided where the diversions say: the file of the package that diverts at the
+/// path itself, the other's at the diverted path. Fails where there is no diversion.
+pub(super) fn divert(
+    extracted: &Extracted,
+    diversions: &[Diversion],
+    root: &File,
+) -> Result<(), InstallError> {
+    for undecided in &extracted.undecided {
+        let Undecided {
+            contest,
+            holder,
+            challenger,
+        } = undecided;
+        let diversion = diversions
+            .iter()
+            .find(|diversion| diversion.is_of(&contest.path) || diversion.is_of(&contest.resolved))
+            .ok_or_else(|| conflict([&holder.name, &challenger.name], contest))?;
+        for party in [holder, challenger] {
+            let Some(package) = party.index.and_then(|index| extracted.packages.get(index)) else {
+                continue;
+            };
+            let place = if party.name == diversion.package {
+                contest.resolved.clone()
+            } else {
+                diversion.beside(&contest.resolved)
+            };
+            let places = HashMap::from([(contest.path.clone(), place)]);
+            rewrite(package, &places, root)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes some of a package's files again, to the places given.

@@ -16,8 +16,14 @@ const UPDATE_INITRAMFS: &str = "/usr/sbin/update-initramfs";
 
 /// What is stood in for, and by what.
 const STAND_INS: [(&str, &str); 4] = [
-    (UPDATE_INITRAMFS, include_str!("stand_ins/update-initramfs.sh")),
-    ("/usr/bin/py3compile", include_str!("stand_ins/py3compile.sh")),
+    (
+        UPDATE_INITRAMFS,
+        include_str!("stand_ins/update-initramfs.sh"),
+    ),
+    (
+        "/usr/bin/py3compile",
+        include_str!("stand_ins/py3compile.sh"),
+    ),
     ("/usr/bin/ucf", include_str!("stand_ins/ucf.sh")),
     ("/usr/sbin/postconf", include_str!("stand_ins/postconf.sh")),
 ];
@@ -148,7 +154,9 @@ impl Deferred {
         let text = requests.join("\n") + "\n";
         let mut run = Run::new(&argv);
         run.stdin = Some(text.as_bytes());
-        let output = sandbox.run(&run, &mut |_| {}).map_err(InstallError::Sandbox)?;
+        let output = sandbox
+            .run(&run, &mut |_| {})
+            .map_err(InstallError::Sandbox)?;
         if output.code == 0 {
             return Ok(());
         }

@@ -1,9 +1,9 @@
 //! Owns unpacking packages, several at a time, into the `files` directory of a layer. Must not look
 //! at any other tree than the one it writes.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use md5::{Digest, Md5};
-use rustix::fs::{Mode, mkdirat, symlinkat};
-use rustix::io::Errno;
 use vmimage_plan::lock::LockedPackage;
 
-use super::contest::{self, Contest, Loss};
-use super::error::{Failure, InstallError};
-use super::namespace::{Attributes, Claim, Namespace, Owner, PLAIN};
-use super::unpack::{FileAttributes, Writer, set_directory, split};
+use super::contest::{self, Contest, Loss, Undecided};
+use super::directories::{finish_directories, make_aliases};
+use super::error::InstallError;
+use super::namespace::Namespace;
+use super::package::Package;
+use super::unpack::{Writer, split};
 use super::{Observer, Progress};
-use crate::deb::{Control, Deb, Kind, Member};
+use crate::deb::{Control, Deb};
 
 /// What the packages of a layer brought.
 #[derive(Debug)]
 pub struct Extracted {
     pub(super) files: PathBuf,
     pub(super) packages: Vec<Unpacked>,
-    pub(super) contests: Vec<Contest>,
+    pub(super) undecided: Vec<Undecided>,
     pub(super) losses: Vec<Loss>,
     /// Whether nothing lies below.
     pub(super) first: bool,
@@ -102,8 +101,8 @@ pub fn extract(
         .namespace
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let mut extracted = gather(results, files, first)?;
-    contest::settle(&mut extracted, namespace, base, &root)?;
+    let (mut extracted, contests) = gather(results, files, first)?;
+    contest::settle(&mut extracted, contests, namespace, base, &root)?;
     finish_directories(&extracted, namespace, &root)
         .map_err(|source| file_error("finish directories of", files, source))?;
     if first {
@@ -117,16 +116,16 @@ pub fn extract(
 type Outcome = (usize, Result<Brought, InstallError>);
 
 /// What one package brought.
-struct Brought {
-    unpacked: Unpacked,
-    contests: Vec<Contest>,
-    directories: Vec<Vec<u8>>,
+pub(super) struct Brought {
+    pub(super) unpacked: Unpacked,
+    pub(super) contests: Vec<Contest>,
+    pub(super) directories: Vec<Vec<u8>>,
 }
 
-struct Work<'a> {
-    debs: &'a [Deb],
-    base: usize,
-    namespace: Mutex<Namespace>,
+pub(super) struct Work<'a> {
+    pub(super) debs: &'a [Deb],
+    pub(super) base: usize,
+    pub(super) namespace: Mutex<Namespace>,
     queue: Mutex<Vec<usize>>,
     stop: AtomicBool,
     done: AtomicU64,
@@ -161,248 +160,18 @@ impl Work<'_> {
     }
 }
 
-/// One package while it is unpacked.
-struct Package<'a, 'w> {
-    work: &'a Work<'a>,
-    owner: usize,
-    writer: &'a mut Writer<'w>,
-    /// Parents as shipped, and where they are.
-    parents: HashMap<Vec<u8>, Vec<u8>>,
-    conffiles: Option<HashSet<Vec<u8>>>,
-    paths: Vec<Vec<u8>>,
-    contests: Vec<Contest>,
-    directories: Vec<Vec<u8>>,
-    md5sums: Option<String>,
-}
-
-impl<'a, 'w> Package<'a, 'w> {
-    fn new(work: &'a Work<'a>, owner: usize, writer: &'a mut Writer<'w>) -> Self {
-        Self {
-            work,
-            owner,
-            writer,
-            parents: HashMap::new(),
-            conffiles: None,
-            paths: vec![b"/.".to_vec()],
-            contests: Vec::new(),
-            directories: Vec::new(),
-            md5sums: None,
-        }
-    }
-
-    fn unpack(mut self, deb: &Deb) -> Result<Brought, InstallError> {
-        let name = deb.locked.name.as_str();
-        let control = deb
-            .read(&mut |control: &Control, member, content: &mut dyn Read| {
-                self.begin(control);
-                let path = member.path.clone();
-                self.member(member, content).map_err(|fault| match fault {
-                    Fault::Io(source) => Failure::Install(InstallError::File {
-                        operation: "write",
-                        path: format!("/{}", String::from_utf8_lossy(&path)),
-                        package: name.to_owned(),
-                        source,
-                    }),
-                    Fault::Taken(holder) => Failure::Install(self.conflict(name, &path, holder)),
-                })
-            })
-            .map_err(|failure: Failure| failure.of(name))?;
-        let unpacked = Unpacked {
-            locked: deb.locked.clone(),
-            path: deb.path.clone(),
-            control,
-            paths: self.paths,
-            md5sums: self.md5sums,
-        };
-        Ok(Brought {
-            unpacked,
-            contests: self.contests,
-            directories: self.directories,
-        })
-    }
-
-    /// Happens once, as soon as the control member is known.
-    fn begin(&mut self, control: &Control) {
-        if self.conffiles.is_some() {
-            return;
-        }
-        let conffiles = control.conffiles();
-        self.conffiles = Some(
-            conffiles
-                .into_iter()
-                .map(|conffile| conffile.path.trim_start_matches('/').as_bytes().to_vec())
-                .collect(),
-        );
-        self.md5sums = control.file("md5sums").is_none().then(String::new);
-        let owner = Owner {
-            name: control.package().to_owned(),
-            version: control.version().to_owned(),
-            replaces: control
-                .fields
-                .get("Replaces")
-                .unwrap_or_default()
-                .to_owned(),
-        };
-        lock(&self.work.namespace).set_owner(self.owner, owner);
-    }
-
-    fn conflict(&self, name: &str, path: &[u8], holder: usize) -> InstallError {
-        let namespace = lock(&self.work.namespace);
-        let first = holder
-            .checked_sub(self.work.base)
-            .and_then(|index| self.work.debs.get(index))
-            .map(|deb| deb.locked.name.clone())
-            .or_else(|| namespace.owner(holder).map(|owner| owner.name.clone()));
-        InstallError::Conflict {
-            path: format!("/{}", String::from_utf8_lossy(path)),
-            first: first.unwrap_or_else(|| "the base system".to_owned()),
-            second: name.to_owned(),
-        }
-    }
-
-    fn member(&mut self, member: Member, content: &mut dyn Read) -> Result<(), Fault> {
-        if member.path.is_empty() {
-            return Ok(());
-        }
-        self.paths.push([b"/", member.path.as_slice()].concat());
-        let attributes = FileAttributes::of(&member);
-        match &member.kind {
-            Kind::Directory => self.directory(&member),
-            Kind::File => {
-                let Some(place) = self.claim(&member.path, None)? else {
-                    return Ok(());
-                };
-                let mut digest = self.md5sums.is_some().then(Md5::new);
-                self.writer
-                    .file(&place, attributes, content, &mut |bytes| {
-                        if let Some(digest) = &mut digest {
-                            digest.update(bytes);
-                        }
-                    })?;
-                self.note_digest(&member.path, digest);
-                Ok(())
-            }
-            Kind::Symlink(target) => {
-                if let Some(place) = self.claim(&member.path, Some(target))? {
-                    self.writer.symlink(&place, target, attributes)?;
-                }
-                Ok(())
-            }
-            Kind::Hardlink(existing) => {
-                let existing = self.place(existing);
-                if let Some(place) = self.claim(&member.path, None)? {
-                    self.writer.hardlink(&place, &existing)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn directory(&mut self, member: &Member) -> Result<(), Fault> {
-        let attributes = Attributes {
-            mode: member.mode,
-            uid: member.uid,
-            gid: member.gid,
-        };
-        let place = {
-            let mut namespace = lock(&self.work.namespace);
-            let place = namespace.resolve(&member.path);
-            namespace
-                .claim_directory(&place, attributes, self.owner)
-                .map_err(Fault::Taken)?;
-            place
-        };
-        self.writer.directory(&place)?;
-        self.directories.push(place.clone());
-        self.parents.insert(member.path.clone(), place);
-        Ok(())
-    }
-
-    /// Claims the path and says where to write it; `None` when another package has it, which is
-    /// settled when all packages are known.
-    fn claim(&mut self, path: &[u8], target: Option<&[u8]>) -> Result<Option<Vec<u8>>, Fault> {
-        let resolved = self.resolved(path);
-        let claim = lock(&self.work.namespace).claim(&resolved, target, self.owner);
-        match claim {
-            Claim::Granted => Ok(Some(self.suffixed(path, resolved))),
-            Claim::Held(holder) => {
-                self.contests.push(Contest {
-                    path: path.to_vec(),
-                    resolved,
-                    holder,
-                    challenger: self.owner,
-                });
-                Ok(None)
-            }
-            Claim::IsDirectory(holder) => Err(Fault::Taken(holder)),
-        }
-    }
-
-    fn place(&mut self, path: &[u8]) -> Vec<u8> {
-        let resolved = self.resolved(path);
-        self.suffixed(path, resolved)
-    }
-
-    /// dpkg installs configuration files when it configures the package.
-    fn suffixed(&self, path: &[u8], resolved: Vec<u8>) -> Vec<u8> {
-        let is_conffile = self
-            .conffiles
-            .as_ref()
-            .is_some_and(|paths| paths.contains(path));
-        if is_conffile {
-            [resolved.as_slice(), b".dpkg-new"].concat()
-        } else {
-            resolved
-        }
-    }
-
-    fn resolved(&mut self, path: &[u8]) -> Vec<u8> {
-        let (parent, name) = split(path);
-        if parent.is_empty() {
-            return name.to_vec();
-        }
-        if let Some(known) = self.parents.get(parent) {
-            return [known.as_slice(), b"/", name].concat();
-        }
-        let resolved = lock(&self.work.namespace).resolve(parent);
-        let whole = [resolved.as_slice(), b"/", name].concat();
-        self.parents.insert(parent.to_vec(), resolved);
-        whole
-    }
-
-    fn note_digest(&mut self, path: &[u8], digest: Option<Md5>) {
-        let is_conffile = self
-            .conffiles
-            .as_ref()
-            .is_some_and(|paths| paths.contains(path));
-        if let (Some(md5sums), Some(digest), false) = (&mut self.md5sums, digest, is_conffile) {
-            md5sums.push_str(&hex::encode(digest.finalize()));
-            md5sums.push_str("  ");
-            md5sums.push_str(&String::from_utf8_lossy(path));
-            md5sums.push('\n');
-        }
-    }
-}
-
-enum Fault {
-    Io(io::Error),
-    /// Something of another kind is there, of the package with this index.
-    Taken(usize),
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
 /// Puts the packages in order again. Of several failures the one of the first package is told.
-fn gather(mut results: Vec<Outcome>, files: &Path, first: bool) -> Result<Extracted, InstallError> {
+fn gather(
+    mut results: Vec<Outcome>,
+    files: &Path,
+    first: bool,
+) -> Result<(Extracted, Vec<Contest>), InstallError> {
+    let mut contests = Vec::new();
     results.sort_by_key(|(index, _)| *index);
     let mut extracted = Extracted {
         files: files.to_owned(),
         packages: Vec::with_capacity(results.len()),
-        contests: Vec::new(),
+        undecided: Vec::new(),
         losses: Vec::new(),
         first,
         directories: BTreeSet::new(),
@@ -413,9 +182,9 @@ fn gather(mut results: Vec<Outcome>, files: &Path, first: bool) -> Result<Extrac
             note_directory(&mut extracted.directories, directory);
         }
         extracted.packages.push(brought.unpacked);
-        extracted.contests.extend(brought.contests);
+        contests.extend(brought.contests);
     }
-    Ok(extracted)
+    Ok((extracted, contests))
 }
 
 fn note_directory(directories: &mut BTreeSet<Vec<u8>>, path: &[u8]) {
@@ -423,41 +192,6 @@ fn note_directory(directories: &mut BTreeSet<Vec<u8>>, path: &[u8]) {
     while !path.is_empty() && directories.insert(path.to_vec()) {
         (path, _) = split(path);
     }
-}
-
-/// Directories get their attributes last: before that, which package decides was not known.
-fn finish_directories(extracted: &Extracted, namespace: &Namespace, root: &File) -> io::Result<()> {
-    for path in &extracted.directories {
-        let attributes = namespace.attributes(path).unwrap_or(PLAIN);
-        if attributes != PLAIN {
-            set_directory(root.as_fd(), path, attributes)?;
-        }
-    }
-    Ok(())
-}
-
-/// debootstrap makes these links where `base-files` does not ship them yet.
-fn make_aliases(namespace: &Namespace, architecture: &str, root: &File) -> io::Result<()> {
-    let mut aliases: Vec<&str> = namespace.missing_aliases().collect();
-    if aliases.contains(&"bin") {
-        let more: &[&str] = match architecture {
-            "amd64" => &["lib32", "libx32"],
-            _ => {
-                aliases.retain(|alias| *alias != "lib64");
-                &[]
-            }
-        };
-        aliases.extend(more);
-        for alias in aliases {
-            let target = format!("usr/{alias}");
-            match mkdirat(root, &target, Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-            symlinkat(&target, root, alias)?;
-        }
-    }
-    Ok(())
 }
 
 /// The architecture of the machine that the packages are for.

@@ -36,9 +36,7 @@ pub(super) fn add(root: &Path, marks: &[Mark]) -> Result<(), InstallError> {
         } = mark;
         format!("Package: {package}\nArchitecture: {architecture}\nAuto-Installed: 1")
     }));
-    let text: String = stanzas
-        .iter()
-        .map(|stanza| format!("{stanza}\n\n"))
-        .collect();
+    let mut text = stanzas.into_iter().collect::<Vec<_>>().join("\n\n");
+    text.push_str("\n\n");
     write(&path, text.as_bytes())
 }

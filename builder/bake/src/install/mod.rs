@@ -7,12 +7,15 @@
 mod configure;
 mod contest;
 mod deferred;
+mod directories;
+mod diversions;
 mod dpkg;
 mod error;
 mod extract;
 mod marks;
 mod namespace;
 mod order;
+mod package;
 mod reconcile;
 mod records;
 mod triggers;

@@ -248,6 +248,7 @@ impl Namespace {
                 Entry::Link { target, owner } => {
                     write!(output, "l {owner} {} ", target.len())?;
                     output.write_all(target)?;
+                    output.write_all(b" ")?;
                 }
             }
             output.write_all(path)?;

@@ -58,7 +58,7 @@ fn add_interests(records: &Records, packages: &[&Unpacked]) -> Result<(), Instal
                 who.push_str("/noawait");
             }
             if line.trigger.starts_with('/') {
-                files.push_str(&format!("{} {who}\n", line.trigger));
+                files.extend([line.trigger.as_str(), " ", who.as_str(), "\n"]);
             } else {
                 let text = named.entry(line.trigger).or_default();
                 text.push_str(&who);

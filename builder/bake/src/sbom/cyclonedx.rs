@@ -8,7 +8,8 @@ use crate::manifest::{Manifest, PackageEntry, RecipeEntry};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Bom {
-    bom_format: &'static str,
+    #[serde(rename = "bomFormat")]
+    kind: &'static str,
     spec_version: &'static str,
     serial_number: String,
     version: u32,
@@ -59,7 +60,7 @@ struct Property {
 /// The CycloneDX document of an image.
 pub fn cyclonedx(manifest: &Manifest) -> Result<String, serde_json::Error> {
     let bom = Bom {
-        bom_format: "CycloneDX",
+        kind: "CycloneDX",
         spec_version: "1.6",
         serial_number: serial(manifest, "cyclonedx"),
         version: 1,

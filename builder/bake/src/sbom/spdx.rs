@@ -17,7 +17,8 @@ struct Document {
     #[serde(rename = "SPDXID")]
     id: &'static str,
     name: String,
-    document_namespace: String,
+    #[serde(rename = "documentNamespace")]
+    namespace: String,
     creation_info: CreationInfo,
     packages: Vec<Package>,
     relationships: Vec<Relationship>,
@@ -59,19 +60,23 @@ struct Checksum {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct ExternalRef {
-    reference_category: &'static str,
-    reference_type: &'static str,
-    reference_locator: String,
+    #[serde(rename = "referenceCategory")]
+    category: &'static str,
+    #[serde(rename = "referenceType")]
+    kind: &'static str,
+    #[serde(rename = "referenceLocator")]
+    locator: String,
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Relationship {
-    spdx_element_id: &'static str,
-    relationship_type: &'static str,
-    related_spdx_element: String,
+    #[serde(rename = "spdxElementId")]
+    of: &'static str,
+    #[serde(rename = "relationshipType")]
+    kind: &'static str,
+    #[serde(rename = "relatedSpdxElement")]
+    to: String,
 }
 
 /// The SPDX document of an image.
@@ -83,21 +88,21 @@ pub fn spdx(manifest: &Manifest) -> Result<String, serde_json::Error> {
             .map(|(_, package)| deb_package(manifest, package)),
     );
     let mut relationships = vec![Relationship {
-        spdx_element_id: DOCUMENT,
-        relationship_type: "DESCRIBES",
-        related_spdx_element: IMAGE.to_owned(),
+        of: DOCUMENT,
+        kind: "DESCRIBES",
+        to: IMAGE.to_owned(),
     }];
     relationships.extend(packages.iter().skip(1).map(|package| Relationship {
-        spdx_element_id: IMAGE,
-        relationship_type: "CONTAINS",
-        related_spdx_element: package.id.clone(),
+        of: IMAGE,
+        kind: "CONTAINS",
+        to: package.id.clone(),
     }));
     let document = Document {
         spdx_version: "SPDX-2.3",
         data_license: "CC0-1.0",
         id: DOCUMENT,
         name: format!("{}-{}", manifest.image, manifest.architecture.as_str()),
-        document_namespace: serial(manifest, "spdx"),
+        namespace: serial(manifest, "spdx"),
         creation_info: CreationInfo {
             created: created(manifest),
             creators: vec![format!("Tool: vmimage-{}", manifest.vmimage)],
@@ -142,9 +147,9 @@ fn deb_package(manifest: &Manifest, package: &PackageEntry) -> Package {
             checksum_value: package.sha256.clone(),
         }],
         external_refs: vec![ExternalRef {
-            reference_category: "PACKAGE-MANAGER",
-            reference_type: "purl",
-            reference_locator: purl(manifest, package),
+            category: "PACKAGE-MANAGER",
+            kind: "purl",
+            locator: purl(manifest, package),
         }],
         comment: package
             .stand_in

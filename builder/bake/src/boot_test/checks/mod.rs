@@ -111,10 +111,12 @@ fn multi_user(boot: &Boot) -> Check {
     let reported = boot
         .fact("multi-user")
         .map(|state| (state == "active", format!("reported as {state}{when}")));
+    // Once a login prompt has the console, systemd writes no more of its progress on it.
+    let must_show = boot.stages.login.is_none().then_some(boot);
     observed(
         "multi-user.target is reached",
         reported.or(on_console),
-        Some(boot),
+        must_show,
     )
 }
 

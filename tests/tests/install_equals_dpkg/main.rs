@@ -1,0 +1,163 @@
+//! The same packages installed by mmdebstrap (apt and dpkg) and by vmimage give the same tree and the
+//! same dpkg database. Needs root, apt, mmdebstrap and Debian's archive.
+
+mod database;
+mod tree;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+use vmimage_plan::lock::LockedPackage;
+
+/// Small, but with every kind of maintainer script: users, triggers, debconf, ucf, alternatives,
+/// overrides of attributes, units, bytecode, conffiles, Pre-Depends.
+const PACKAGES: [&str; 12] = [
+    "ca-certificates",
+    "chrony",
+    "cron",
+    "dbus",
+    "less",
+    "libglib2.0-0t64",
+    "logrotate",
+    "python3-idna",
+    "quota",
+    "rsync",
+    "sudo",
+    "systemd-sysv",
+];
+
+#[test]
+fn packages_end_up_as_apt_and_dpkg_leave_them() {
+    let directory = tempfile::Builder::new()
+        .prefix("vmimage-install-")
+        .tempdir_in("/var/tmp")
+        .unwrap();
+    let place = directory.path();
+    let begun = SystemTime::now();
+    let reference = bootstrap(place);
+    let ours = install(place);
+    let differences = [
+        tree::differences(&reference, &ours, begun),
+        database::differences(&reference, &ours),
+    ]
+    .concat();
+    assert!(
+        differences.is_empty(),
+        "reference, then ours:\n{}",
+        differences.join("\n")
+    );
+    for check in ["--audit", "--verify"] {
+        let output = Command::new("chroot")
+            .arg(&ours)
+            .args(["dpkg", check])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(
+            (output.status.code(), said.as_str()),
+            (Some(0), ""),
+            "dpkg {check}"
+        );
+    }
+}
+
+/// Makes the reference; keeps its .debs in `debs` and the names of what a system starts with in
+/// `essential`.
+fn bootstrap(place: &Path) -> PathBuf {
+    let tree = place.join("reference");
+    let shown = place.display();
+    fs::create_dir(place.join("debs")).unwrap();
+    let output = Command::new("mmdebstrap")
+        .args(["--variant=essential", "--mode=root", "--format=directory"])
+        .args(["--skip=download/empty", "--skip=essential/unlink", "--skip=cleanup/apt/cache"])
+        .arg("--setup-hook=mkdir -p \"$1/var/cache/apt/archives\"")
+        .arg(format!("--essential-hook=ls \"$1/var/lib/dpkg/info\" >{shown}/essential"))
+        .arg(format!("--customize-hook=cp \"$1\"/var/cache/apt/archives/*.deb {shown}/debs"))
+        .arg(format!("--include={}", PACKAGES.join(",")))
+        .arg("trixie")
+        .arg(&tree)
+        .arg("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    tree
+}
+
+fn install(place: &Path) -> PathBuf {
+    let essential: BTreeSet<String> = fs::read_to_string(place.join("essential"))
+        .unwrap()
+        .lines()
+        .filter_map(|name| name.strip_suffix(".list"))
+        .map(|name| name.split(':').next().unwrap_or(name).to_owned())
+        .collect();
+    let mut debs: Vec<PathBuf> = fs::read_dir(place.join("debs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    debs.sort();
+    let (first, second): (Vec<LockedPackage>, Vec<LockedPackage>) = debs
+        .iter()
+        .map(|deb| locked(deb))
+        .partition(|package| essential.contains(&package.name));
+    assert!(
+        first.len() > 40 && second.len() > 40,
+        "{} {}",
+        first.len(),
+        second.len()
+    );
+    let list = place.join("list");
+    fs::write(&list, serde_json::to_vec(&[first, second]).unwrap()).unwrap();
+    let tree = place.join("ours");
+    let output = Command::new("unshare")
+        .args([
+            "--mount",
+            "--uts",
+            "sh",
+            "-c",
+            "hostname localhost && exec \"$0\" \"$@\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_install-tree"))
+        .args([&list, &place.join("work"), &tree])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    tree
+}
+
+fn locked(deb: &Path) -> LockedPackage {
+    let bytes = fs::read(deb).unwrap();
+    let format = "${Package}\n${Version}\n${Architecture}";
+    let output = Command::new("dpkg-deb")
+        .arg(format!("--showformat={format}"))
+        .arg("-W")
+        .arg(deb)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut fields = text.lines().map(str::to_owned);
+    let mut field = || fields.next().unwrap();
+    let name = field();
+    LockedPackage {
+        requested: PACKAGES.contains(&name.as_str()),
+        name,
+        version: field(),
+        architecture: field(),
+        sha256: hex::encode(Sha256::digest(&bytes)),
+        size: bytes.len() as u64,
+        archive: "debian".to_owned(),
+        path: deb.display().to_string(),
+        recipe: "base".to_owned(),
+    }
+}
