@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 /// Paths whose content (or existence) cannot be equal, with the reason. A trailing `/` means all
-/// below.
+/// below, a trailing `.` all that begin so.
 const INCOMPARABLE: [(&str, &str); 23] = [
     ("/dev/", "mmdebstrap makes device nodes"),
     ("/proc/", "mounted while packages are configured"),
@@ -18,40 +18,22 @@ const INCOMPARABLE: [(&str, &str); 23] = [
     ("/tmp/", "a file system of its own in the sandbox"),
     ("/etc/hostname", "mmdebstrap copies the host's"),
     ("/etc/resolv.conf", "mmdebstrap copies the host's"),
-    ("/etc/.resolv.conf.systemd-resolved.bak", "of the host's"),
     ("/etc/hosts", "mmdebstrap's own"),
-    ("/etc/machine-id", "random"),
-    ("/etc/apt/sources.list", "mmdebstrap's own"),
-    ("/etc/apt/apt.conf.d/00mmdebstrap", "mmdebstrap's own"),
-    ("/etc/apt/apt.conf.d/99mmdebstrap", "mmdebstrap's own"),
+    ("/etc/machine-id", "random, or removed by mmdebstrap"),
+    ("/var/lib/dbus/machine-id", "random, or removed by mmdebstrap"),
+    ("/etc/apt/", "what mmdebstrap tells apt"),
+    ("/var/cache/apt", "made by apt, which downloads for mmdebstrap"),
     ("/var/cache/apt/", "what apt downloaded"),
-    (
-        "/var/lib/apt/",
-        "what apt downloaded; the marks are compared with the database",
-    ),
+    ("/var/lib/apt/", "what apt downloaded; the marks are compared with the database"),
     ("/var/log/", "times"),
-    (
-        "/var/cache/ldconfig/aux-cache",
-        "inode numbers and times of libraries",
-    ),
+    ("/var/cache/ldconfig/aux-cache", "inode numbers and times of libraries"),
     ("/var/lib/dpkg/", "compared as a database"),
     ("/var/cache/debconf/", "compared as a database"),
-    (
-        "/etc/passwd-",
-        "the last but one state depends on the order of configuration",
-    ),
-    (
-        "/etc/group-",
-        "the last but one state depends on the order of configuration",
-    ),
-    (
-        "/etc/shadow-",
-        "the last but one state depends on the order of configuration",
-    ),
-    (
-        "/etc/gshadow-",
-        "the last but one state depends on the order of configuration",
-    ),
+    ("/var/lib/ucf/hashfile.", "earlier states depend on the order of configuration"),
+    ("/etc/passwd-", "the state before the last depends on the order of configuration"),
+    ("/etc/group-", "the state before the last depends on the order of configuration"),
+    ("/etc/shadow-", "the state before the last depends on the order of configuration"),
+    ("/etc/gshadow-", "the state before the last depends on the order of configuration"),
 ];
 
 /// Python's own modules are compiled with an epoch set, and so checked by hash and not by time.
@@ -109,7 +91,7 @@ fn scan(root: &Path, begun: i64) -> BTreeMap<String, String> {
 
 fn is_incomparable(path: &str) -> bool {
     INCOMPARABLE.iter().any(|(known, _)| {
-        if known.ends_with('/') {
+        if known.ends_with(['/', '.']) {
             path.starts_with(known)
         } else {
             path == *known

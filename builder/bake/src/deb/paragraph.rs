@@ -1,5 +1,7 @@
 //! Owns deb822 paragraphs: fields in their order. Must not know what any field means.
 
+use std::fmt;
+
 /// The fields of one paragraph, as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paragraph {
@@ -49,5 +51,14 @@ impl Paragraph {
         self.fields
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl fmt::Display for Paragraph {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.fields {
+            writeln!(formatter, "{name}: {value}")?;
+        }
+        Ok(())
     }
 }

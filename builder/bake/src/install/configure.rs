@@ -170,6 +170,8 @@ impl Layer<'_> {
             let name = format!("{}:{}", control.package(), control.architecture());
             let own = directory.join(&name);
             fs::create_dir_all(&own).map_err(|source| file_error("make", &own, source))?;
+            // debconf finds the package's name there.
+            records::write(&own.join("control"), control.fields.to_string().as_bytes())?;
             for file in &control.files {
                 let path = own.join(&file.name);
                 write_control_file(&path, file)
