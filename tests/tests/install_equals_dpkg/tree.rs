@@ -20,20 +20,47 @@ const INCOMPARABLE: [(&str, &str); 23] = [
     ("/etc/resolv.conf", "mmdebstrap copies the host's"),
     ("/etc/hosts", "mmdebstrap's own"),
     ("/etc/machine-id", "random, or removed by mmdebstrap"),
-    ("/var/lib/dbus/machine-id", "random, or removed by mmdebstrap"),
+    (
+        "/var/lib/dbus/machine-id",
+        "random, or removed by mmdebstrap",
+    ),
     ("/etc/apt/", "what mmdebstrap tells apt"),
-    ("/var/cache/apt", "made by apt, which downloads for mmdebstrap"),
+    (
+        "/var/cache/apt",
+        "made by apt, which downloads for mmdebstrap",
+    ),
     ("/var/cache/apt/", "what apt downloaded"),
-    ("/var/lib/apt/", "what apt downloaded; the marks are compared with the database"),
+    (
+        "/var/lib/apt/",
+        "what apt downloaded; the marks are compared with the database",
+    ),
     ("/var/log/", "times"),
-    ("/var/cache/ldconfig/aux-cache", "inode numbers and times of libraries"),
+    (
+        "/var/cache/ldconfig/aux-cache",
+        "inode numbers and times of libraries",
+    ),
     ("/var/lib/dpkg/", "compared as a database"),
     ("/var/cache/debconf/", "compared as a database"),
-    ("/var/lib/ucf/hashfile.", "earlier states depend on the order of configuration"),
-    ("/etc/passwd-", "the state before the last depends on the order of configuration"),
-    ("/etc/group-", "the state before the last depends on the order of configuration"),
-    ("/etc/shadow-", "the state before the last depends on the order of configuration"),
-    ("/etc/gshadow-", "the state before the last depends on the order of configuration"),
+    (
+        "/var/lib/ucf/hashfile.",
+        "earlier states depend on the order of configuration",
+    ),
+    (
+        "/etc/passwd-",
+        "the state before the last depends on the order of configuration",
+    ),
+    (
+        "/etc/group-",
+        "the state before the last depends on the order of configuration",
+    ),
+    (
+        "/etc/shadow-",
+        "the state before the last depends on the order of configuration",
+    ),
+    (
+        "/etc/gshadow-",
+        "the state before the last depends on the order of configuration",
+    ),
 ];
 
 /// Python's own modules are compiled with an epoch set, and so checked by hash and not by time.

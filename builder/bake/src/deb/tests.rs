@@ -198,7 +198,10 @@ fn paragraphs_keep_fields_as_written() {
         ]
     );
     assert_eq!(paragraph.get("package"), Some("a"));
-    assert_eq!(paragraph.to_string(), "Package: a\nDescription: short \n long\n .\n more\n");
+    assert_eq!(
+        paragraph.to_string(),
+        "Package: a\nDescription: short \n long\n .\n more\n"
+    );
     assert_eq!(Paragraph::parse("Package: a\nnonsense\n"), Err(2));
     assert_eq!(Paragraph::parse(" continuation\n"), Err(1));
 }
