@@ -30,8 +30,8 @@ pub(crate) enum StandInError {
         #[source]
         source: KeyError,
     },
-    /// The directory has none of the image's archives.
-    #[error("no archive of the image has a stand-in in `{0}`")]
+    /// The directory has no archive at all.
+    #[error("no archive has a stand-in in `{0}`")]
     None(String),
 }
 
@@ -60,7 +60,16 @@ pub(crate) fn replace(
         path: directory.display().to_string(),
         source,
     })?;
-    let mut replaced = false;
+    let has_archive = fs::read_dir(&directory)
+        .map_err(|source| StandInError::Read {
+            path: directory.display().to_string(),
+            source,
+        })?
+        .flatten()
+        .any(|entry| entry.path().join("key.asc").is_file());
+    if !has_archive {
+        return Err(StandInError::None(directory.display().to_string()));
+    }
     for repository in image
         .recipes
         .iter_mut()
@@ -92,11 +101,6 @@ pub(crate) fn replace(
             repository.archive.clone(),
             format!("file://{}", archive.display()),
         );
-        replaced = true;
     }
-    if replaced {
-        Ok(())
-    } else {
-        Err(StandInError::None(directory.display().to_string()))
-    }
+    Ok(())
 }

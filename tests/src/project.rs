@@ -1,5 +1,10 @@
 //! Owns a copy of this project in a temporary folder, and running `vmimage` in it.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "everything here panics where a test has to fail"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};

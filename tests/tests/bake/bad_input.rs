@@ -157,12 +157,15 @@ fn recipes_that_cannot_be_baked() {
     with("[[file]]\npath = \"/etc/x\"\ncontent = \"\"\nowner = \"nobodyhere\"");
     fails(&bake(), 1, &["the image has no such user"]);
 
-    project.write(recipe, &good);
-    project.replace("images/small.toml", "esp-mib = 128", "esp-mib = 34");
+    let grow = r#"["find", "/boot", "-name", "initrd.img-*", "-exec", "truncate", "-s", "+80M", "{}", ";"]"#;
+    with(&format!("[[command]]\nargv = {grow}\nreason = \"a test\""));
+    project.replace("images/small.toml", "esp-mib = 128", "esp-mib = 64");
     fails(&bake(), 1, &["esp-mib", "MiB"]);
+
+    project.write(recipe, &good);
     project.replace(
         "images/small.toml",
-        "esp-mib = 34",
+        "esp-mib = 64",
         "esp-mib = 128\nroot-mib = 200",
     );
     fails(&bake(), 1, &["root-mib", "MiB"]);

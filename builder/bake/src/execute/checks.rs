@@ -44,9 +44,8 @@ fn check_path(tree: &Tree, path: &str, state: PathState) -> Result<Option<String
     let fail = || BakeError::file("look at", Path::new(path));
     let stat = tree.stat(path).map_err(fail())?;
     Ok(match (state, stat) {
-        (PathState::Present, None) => Some(format!("`{path}` is missing")),
+        (PathState::Present | PathState::Empty, None) => Some(format!("`{path}` is missing")),
         (PathState::Absent, Some(_)) => Some(format!("`{path}` is there")),
-        (PathState::Empty, None) => Some(format!("`{path}` is missing")),
         (PathState::Empty, Some(stat)) => {
             let full = if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
                 let directory = tree.path().join(path.trim_start_matches('/'));

@@ -111,8 +111,8 @@ fn make_outputs(
         };
         let rootfs = rootfs.map_or(Ok(Ok(())), thread::ScopedJoinHandle::join);
         qcow2
-            .and(rootfs.map_err(|_| BakeError::Thread)?)
-            .map_err(BakeError::Disk)
+            .and(rootfs.map_err(BakeError::panicked)?)
+            .map_err(BakeError::disk)
     })?;
     if !wanted.contains(&Format::Raw) {
         let raw = path(Format::Raw);
@@ -120,7 +120,7 @@ fn make_outputs(
     }
     let paths: Vec<PathBuf> = wanted.iter().map(|format| path(*format)).collect();
     let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-    digest_files(&paths).map_err(BakeError::Disk)
+    digest_files(&paths).map_err(BakeError::disk)
 }
 
 /// What is known about a finished image.
@@ -151,7 +151,7 @@ impl Description<'_> {
             disk: Some(self.disk),
             outputs: self.digests,
         })
-        .map_err(BakeError::Manifest)?;
+        .map_err(|error| BakeError::Manifest(Box::new(error)))?;
         for (name, text) in [
             (manifest::FILE_NAME, manifest.to_json()),
             (sbom::SPDX_FILE_NAME, sbom::spdx(&manifest)),
@@ -321,5 +321,5 @@ fn make(view: &View<'_>, sealed: &Path, unfinished: &Path) -> Result<DiskReport,
     });
     drop(tools);
     drop(overlay);
-    disk.map_err(BakeError::Disk)
+    disk.map_err(BakeError::disk)
 }

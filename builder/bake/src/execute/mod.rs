@@ -111,7 +111,7 @@ pub enum BakeError {
     Store(#[source] StoreError),
     /// A download.
     #[error("cannot fetch the packages")]
-    Fetch(#[source] FetchError),
+    Fetch(#[source] Box<FetchError>),
     /// Packages of a layer.
     #[error("cannot install the packages of recipe `{recipe}`")]
     Install {
@@ -119,7 +119,7 @@ pub enum BakeError {
         recipe: String,
         /// Why.
         #[source]
-        source: InstallError,
+        source: Box<InstallError>,
     },
     /// A recipe's own files, commands or units.
     #[error("cannot apply recipe `{recipe}`")]
@@ -128,7 +128,7 @@ pub enum BakeError {
         recipe: String,
         /// Why.
         #[source]
-        source: ApplyError,
+        source: Box<ApplyError>,
     },
     /// A mount or a program.
     #[error("cannot prepare the tree for {what}")]
@@ -137,7 +137,7 @@ pub enum BakeError {
         what: String,
         /// Why.
         #[source]
-        source: SandboxError,
+        source: Box<SandboxError>,
     },
     /// The seal.
     #[error("cannot seal the image")]
@@ -147,10 +147,10 @@ pub enum BakeError {
     Checks(Vec<String>),
     /// The disk.
     #[error("cannot make the disk")]
-    Disk(#[source] DiskError),
+    Disk(#[source] Box<DiskError>),
     /// The manifest or a bill of materials.
     #[error("cannot describe the image")]
-    Manifest(#[source] ManifestError),
+    Manifest(#[source] Box<ManifestError>),
     /// A file of the cache or of the output directory.
     #[error("cannot {verb} `{path}`")]
     File {
@@ -189,7 +189,19 @@ impl BakeError {
 
     pub(crate) fn sandbox(what: &str) -> impl FnOnce(SandboxError) -> Self {
         let what = what.to_owned();
-        move |source| Self::Sandbox { what, source }
+        move |source| Self::Sandbox {
+            what,
+            source: Box::new(source),
+        }
+    }
+
+    /// What a thread panicked with has been printed where it did.
+    pub(crate) fn panicked(_: Box<dyn std::any::Any + std::marker::Send>) -> Self {
+        Self::Thread
+    }
+
+    pub(crate) fn disk(error: DiskError) -> Self {
+        Self::Disk(Box::new(error))
     }
 
     /// What to do, where that is certain.
@@ -305,7 +317,7 @@ fn attempt(
                 request.cache,
                 send,
             )
-            .map_err(BakeError::Fetch)?;
+            .map_err(|error| BakeError::Fetch(Box::new(error)))?;
             Ok((fetched.to_string(), ()))
         })?;
     }
@@ -366,7 +378,7 @@ fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `VmHWM` of `/proc/self/status` (proc_pid_status(5)); 0 where it cannot be read.
+/// `VmHWM` of `/proc/self/status` (`proc_pid_status(5)`); 0 where it cannot be read.
 fn peak_memory_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Instant;
 
@@ -71,7 +71,7 @@ pub(super) fn build(
         let unpack = scope.spawn(move || unpack_ahead(work, namespace, &sender));
         let built = build_each(request, store, work, &extracted, &mut layers, send);
         drop(extracted);
-        unpack.join().map_err(|_| BakeError::Thread)?;
+        unpack.join().map_err(BakeError::panicked)?;
         built
     })?;
     Ok(layers)
@@ -137,7 +137,7 @@ fn unpack_ahead(
         )
         .map_err(|source| BakeError::Install {
             recipe: item.recipe.name.clone(),
-            source,
+            source: Box::new(source),
         })
         .and_then(|extracted| {
             write_namespace(&item.layer.side(NAMESPACE), &namespace)?;
@@ -165,7 +165,7 @@ fn build_each(
             step: step.clone(),
             doing: "unpacking packages".to_owned(),
         });
-        let extracted = extracted.recv().map_err(|_| BakeError::Thread)??;
+        let extracted = extracted.recv().map_err(|RecvError| BakeError::Thread)??;
         build_layer(request, store, item, &extracted, layers, send)?;
         let stored = store
             .commit(&item.layer, &item.planned.inputs)
@@ -199,7 +199,7 @@ fn build_layer(
     let lower: Vec<&Path> = lower.iter().map(PathBuf::as_path).collect();
     let install = |source| BakeError::Install {
         recipe: recipe.name.clone(),
-        source,
+        source: Box::new(source),
     };
     reconcile(extracted, lower.get(1..).unwrap_or_default()).map_err(install)?;
     let changes = item.layer.changes();
@@ -211,7 +211,7 @@ fn build_layer(
         .map_err(BakeError::sandbox(&what))?;
     let apply = |source| BakeError::Apply {
         recipe: recipe.name.clone(),
-        source,
+        source: Box::new(source),
     };
     let sandbox = Sandbox::new(overlay.path(), epoch).map_err(BakeError::sandbox(&what))?;
     apply_files_before_packages(overlay.path(), recipe).map_err(apply)?;
