@@ -150,6 +150,10 @@ fn debian_resolves_by_layer_for_both_architectures_and_is_fetched() {
         "apt's private roots are gone"
     );
 
+    is_fetched_once(&image, &lock, cache.path());
+}
+
+fn is_fetched_once(image: &Image, lock: &Lock, cache: &Path) {
     let tools: Vec<_> = lock.targets[0]
         .packages
         .iter()
@@ -158,7 +162,7 @@ fn debian_resolves_by_layer_for_both_architectures_and_is_fetched() {
         .collect();
     let mirrors = Mirrors::default().with_host_apt();
     let bytes = tools.iter().map(|package| package.size).sum();
-    let fetched = fetch(&tools, &image, &mirrors, cache.path(), &mut |_| ()).unwrap();
+    let fetched = fetch(&tools, image, &mirrors, cache, &mut |_| ()).unwrap();
     assert_eq!(
         fetched,
         Fetched {
@@ -168,12 +172,10 @@ fn debian_resolves_by_layer_for_both_architectures_and_is_fetched() {
         }
     );
     for package in &tools {
-        let size = std::fs::metadata(deb_path(cache.path(), package))
-            .unwrap()
-            .len();
+        let size = std::fs::metadata(deb_path(cache, package)).unwrap().len();
         assert_eq!(size, package.size);
     }
-    let again = fetch(&tools, &image, &mirrors, cache.path(), &mut |_| ()).unwrap();
+    let again = fetch(&tools, image, &mirrors, cache, &mut |_| ()).unwrap();
     assert_eq!(
         again,
         Fetched {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use std::fmt::Write as _;
 use vmimage_bake::execute::{BakeReport, BakeRequest, execute, observe_output};
 use vmimage_bake::fetch::deb_path;
 use vmimage_bake::layers::LayerStore;
@@ -97,7 +98,8 @@ fn bake(context: &Context, arguments: &BakeArguments) -> Result<(), Failure> {
         return Ok(());
     }
     if plan.is_empty() {
-        return up_to_date(&plan, &out, arguments.json);
+        up_to_date(&plan, &out, arguments.json);
+        return Ok(());
     }
     let mut progress = Progress::new();
     let request = BakeRequest {
@@ -108,7 +110,7 @@ fn bake(context: &Context, arguments: &BakeArguments) -> Result<(), Failure> {
         mirrors: &prepared.mirrors,
         cache: &cache,
         out: &out,
-        attributes: context.overlay_attributes(),
+        attributes: Context::overlay_attributes(),
     };
     let report = execute(&request, &mut |event| progress.draw(event));
     if let Some(error) = &report.failure {
@@ -166,7 +168,7 @@ fn output_directory(
     std::path::absolute(out).map_err(|error| Failure::unchanged(&error, None))
 }
 
-fn up_to_date(plan: &BakePlan, out: &Path, json: bool) -> Result<(), Failure> {
+fn up_to_date(plan: &BakePlan, out: &Path, json: bool) {
     if json {
         printer::data(&printer::json(plan));
     } else {
@@ -175,7 +177,6 @@ fn up_to_date(plan: &BakePlan, out: &Path, json: bool) -> Result<(), Failure> {
             out.display()
         ));
     }
-    Ok(())
 }
 
 fn finished(report: &BakeReport, lock: &Lock, json: bool) {
@@ -195,13 +196,14 @@ fn finished(report: &BakeReport, lock: &Lock, json: bool) {
     }
     let mut text = String::from("\n");
     for file in &report.files {
-        text.push_str(&format!(
-            "{:<24} {:>10}  {:>10} on disk  sha256 {}\n",
+        let _ = writeln!(
+            text,
+            "{:<24} {:>10}  {:>10} on disk  sha256 {}",
             file.name,
             printer::bytes(file.size),
             printer::bytes(file.allocated),
             file.sha256
-        ));
+        );
     }
     let reused = report.steps.iter().filter(|step| step.reused).count();
     let layers = report
@@ -209,11 +211,12 @@ fn finished(report: &BakeReport, lock: &Lock, json: bool) {
         .iter()
         .filter(|step| step.step.starts_with("layer "))
         .count();
-    text.push_str(&format!(
-        "{reused} of {layers} layers reused, {} peak memory, fingerprint {}\n",
+    let _ = writeln!(
+        text,
+        "{reused} of {layers} layers reused, {} peak memory, fingerprint {}",
         printer::bytes(report.peak_memory_kib * 1024),
         report.fingerprint
-    ));
+    );
     printer::talk(&text);
     printer::data(&format!("{}\n", report.out.display()));
 }

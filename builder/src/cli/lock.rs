@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use std::fmt::Write as _;
 use vmimage_bake::resolve::{LockRequest, Mirrors, resolve};
 use vmimage_plan::Sources;
 use vmimage_plan::definition::{Image, load_image};
@@ -256,22 +257,24 @@ fn summary(path: &str, lock: &Lock) -> String {
     let mut text = String::new();
     for target in &lock.targets {
         let bytes = target.packages.iter().map(|package| package.size).sum();
-        text.push_str(&format!(
-            "locked {} packages, {}, for {} in `{path}`\n",
+        let _ = writeln!(
+            text,
+            "locked {} packages, {}, for {} in `{path}`",
             target.packages.len(),
             printer::bytes(bytes),
             target.architecture.as_str()
-        ));
+        );
     }
     for repository in lock
         .repositories
         .iter()
         .filter(|repository| repository.stand_in)
     {
-        text.push_str(&format!(
-            "warning: `{}` is a stand-in, not the vendor's archive\n",
+        let _ = writeln!(
+            text,
+            "warning: `{}` is a stand-in, not the vendor's archive",
             repository.archive
-        ));
+        );
     }
     text
 }

@@ -67,7 +67,7 @@ impl Context {
     }
 
     /// In a user namespace, overlays keep their records in `user.*` attributes.
-    fn overlay_attributes(&self) -> Attributes {
+    fn overlay_attributes() -> Attributes {
         // `0 0 4294967295` is the map of the initial user namespace (user_namespaces(7)).
         let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
         let fields: Vec<&str> = map.split_whitespace().collect();

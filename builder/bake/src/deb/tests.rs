@@ -1,3 +1,5 @@
+//! Tests of reading .debs, of good ones and of broken ones made here.
+
 use std::cmp::Ordering;
 use std::fs;
 use std::io::Read;

@@ -1,3 +1,5 @@
+//! Tests of installing small packages made here; `tests/` installs real ones.
+
 use std::fs;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;

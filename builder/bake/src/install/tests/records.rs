@@ -1,3 +1,5 @@
+//! Tests of dpkg's records and of the order of configuration.
+
 use std::collections::HashSet;
 
 use super::super::order::{Wave, waves};
