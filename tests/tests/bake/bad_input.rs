@@ -157,7 +157,7 @@ fn recipes_that_cannot_be_baked() {
     with("[[file]]\npath = \"/etc/x\"\ncontent = \"\"\nowner = \"nobodyhere\"");
     fails(&bake(), 1, &["the image has no such user"]);
 
-    let grow = r#"["find", "/boot", "-name", "initrd.img-*", "-exec", "truncate", "-s", "+80M", "{}", ";"]"#;
+    let grow = r#"["find", "/boot", "-name", "vmlinuz-*", "-exec", "truncate", "-s", "+80M", "{}", ";"]"#;
     with(&format!("[[command]]\nargv = {grow}\nreason = \"a test\""));
     project.replace("images/small.toml", "esp-mib = 128", "esp-mib = 64");
     fails(&bake(), 1, &["esp-mib", "MiB"]);
@@ -166,12 +166,12 @@ fn recipes_that_cannot_be_baked() {
     project.replace(
         "images/small.toml",
         "esp-mib = 64",
-        "esp-mib = 128\nroot-mib = 200",
+        "esp-mib = 128\nroot-mib = 256",
     );
     fails(&bake(), 1, &["root-mib", "MiB"]);
 
     // Whatever went wrong, the first output is still there, whole.
-    project.replace("images/small.toml", "root-mib = 200\n", "");
+    project.replace("images/small.toml", "root-mib = 256\n", "");
     let ran = project.done(&["bake", "small", "--locked", "--out", "out"]);
     assert!(ran.stderr.starts_with("nothing to do: "), "{}", ran.stderr);
 }
