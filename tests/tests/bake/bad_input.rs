@@ -157,7 +157,8 @@ fn recipes_that_cannot_be_baked() {
     with("[[file]]\npath = \"/etc/x\"\ncontent = \"\"\nowner = \"nobodyhere\"");
     fails(&bake(), 1, &["the image has no such user"]);
 
-    let grow = r#"["find", "/boot", "-name", "vmlinuz-*", "-exec", "truncate", "-s", "+80M", "{}", ";"]"#;
+    let grow =
+        r#"["find", "/boot", "-name", "vmlinuz-*", "-exec", "truncate", "-s", "+80M", "{}", ";"]"#;
     with(&format!("[[command]]\nargv = {grow}\nreason = \"a test\""));
     project.replace("images/small.toml", "esp-mib = 128", "esp-mib = 64");
     fails(&bake(), 1, &["esp-mib", "MiB"]);
