@@ -2,9 +2,9 @@
 //! below, so equal keys mean equal trees. Must not know where layers are stored.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::definition::{Architecture, Content, Image, Recipe, Suite};
+use crate::digest::sha256_hex;
 use crate::lock::{Lock, LockedPackage, Target};
 
 /// Raised whenever the code that builds layers changes what comes out for the same inputs.
@@ -249,7 +249,7 @@ fn first_words(line: &str, count: usize) -> String {
 /// gives the same bytes.
 pub(crate) fn digest<T: Serialize>(value: &T) -> String {
     let json = serde_json::to_vec(value).expect("plain structs of strings and numbers serialize");
-    hex::encode(Sha256::digest(&json))
+    sha256_hex(&json)
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use sha2::{Digest as _, Sha256};
 use vmimage_plan::bake::Format;
 use vmimage_plan::definition::Seal;
+use vmimage_plan::digest::sha256_hex;
 use vmimage_plan::event::Event;
 
 use super::{BakeError, BakeRequest, OutputFile, Send, Steps, checks, millis, output, stack, step};
@@ -138,7 +138,7 @@ impl Description<'_> {
         sealed: &Path,
         unfinished: &Path,
     ) -> Result<Manifest, BakeError> {
-        let lock_sha256 = hex::encode(Sha256::digest(request.lock_text));
+        let lock_sha256 = sha256_hex(request.lock_text.as_bytes());
         let manifest = make_manifest(&ManifestInput {
             tree: sealed,
             image: request.image,

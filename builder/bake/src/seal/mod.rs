@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
-use vmimage_plan::definition::{Seal, SealAction};
+use vmimage_plan::definition::{GlobError, Seal, SealAction};
 
 use crate::tree::{Entry, Owner, Tree};
 use rows::{Rows, is_literal};
@@ -55,8 +55,11 @@ pub enum SealError {
         path: String,
         /// Why.
         #[source]
-        source: globset::Error,
+        source: Box<GlobError>,
     },
+    /// The rows' globs cannot be matched together.
+    #[error("cannot read the seal table")]
+    Table(#[source] globset::Error),
     /// The tree cannot be read.
     #[error("cannot read the tree `{path}`")]
     Read {

@@ -1,7 +1,7 @@
 //! Owns matching the seal table's globs against a tree's paths. Must not change anything.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use vmimage_plan::definition::Seal;
+use globset::{GlobSet, GlobSetBuilder};
+use vmimage_plan::definition::{Seal, parse_glob};
 
 use super::SealError;
 use crate::tree::Entry;
@@ -16,19 +16,13 @@ impl Rows {
     pub(super) fn new(rows: &[(&str, &Seal)]) -> Result<Self, SealError> {
         let mut builder = GlobSetBuilder::new();
         for (_, row) in rows {
-            let glob = GlobBuilder::new(&row.path)
-                .literal_separator(true)
-                .build()
-                .map_err(|source| SealError::Glob {
-                    path: row.path.clone(),
-                    source,
-                })?;
+            let glob = parse_glob(&row.path).map_err(|source| SealError::Glob {
+                path: row.path.clone(),
+                source: Box::new(source),
+            })?;
             builder.add(glob);
         }
-        let set = builder.build().map_err(|source| SealError::Glob {
-            path: "(all rows)".to_owned(),
-            source,
-        })?;
+        let set = builder.build().map_err(SealError::Table)?;
         Ok(Self {
             set,
             count: rows.len(),

@@ -1,7 +1,8 @@
 //! Owns recipe definitions (`recipes/NAME/recipe.toml`): the bake half.
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
+
+use crate::digest::sha256_hex;
 
 /// A checked recipe, resolved for one suite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,7 +76,7 @@ pub struct Content {
 impl Content {
     /// Bytes with their digest.
     pub fn new(origin: impl Into<String>, bytes: Vec<u8>) -> Self {
-        let sha256 = hex::encode(Sha256::digest(&bytes));
+        let sha256 = sha256_hex(&bytes);
         Self {
             origin: origin.into(),
             bytes,

@@ -11,7 +11,6 @@ use crate::definition::similar::similar_name;
 use crate::definition::syntax::{is_dns_label, relative_path_problem};
 use crate::definition::written::{Part, RecipeDefinition};
 use crate::definition::{Content, Recipe, Suite, Units, document};
-use crate::digest::sha256_hex;
 
 /// A recipe's folder in the project, looked at for one suite.
 #[derive(Clone, Copy, Debug)]
@@ -77,12 +76,7 @@ fn checked_content(
             "keep it in SSM Parameter Store; a definition holds no secret",
         );
     }
-    let sha256 = sha256_hex(&bytes);
-    Content {
-        origin,
-        bytes,
-        sha256,
-    }
+    Content::new(origin, bytes)
 }
 
 /// The definition of the recipe `name`.
