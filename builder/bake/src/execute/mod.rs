@@ -32,6 +32,9 @@ use crate::seal::SealError;
 
 pub(crate) type Send<'a> = &'a mut dyn FnMut(Event);
 
+/// How much larger packages are once unpacked and configured: 4.4 times for the Virtualmin image's.
+const UNPACKED_TIMES: u64 = 5;
+
 /// What to bake, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct BakeRequest<'a> {
@@ -321,6 +324,7 @@ fn attempt(
             Ok((fetched.to_string(), ()))
         })?;
     }
+    check_room(request, target)?;
     let layers = stack::build(request, target, &store, send)?;
     let files = finish::finish(request, &store, &layers, steps, send)?;
     let name = format!(
@@ -336,6 +340,38 @@ fn attempt(
         .collect();
     store.finish(&name, &inputs).map_err(BakeError::Store)?;
     Ok(files)
+}
+
+/// Fails before anything is unpacked if the layers that have to be built do not fit.
+fn check_room(request: &BakeRequest<'_>, target: &Target) -> Result<(), BakeError> {
+    let is_built = |recipe: &str| {
+        let mut built = request
+            .plan
+            .layers
+            .iter()
+            .filter(|layer| !layer.is_reused());
+        built.any(|layer| layer.inputs.recipe == recipe)
+    };
+    let packed: u64 = target
+        .packages
+        .iter()
+        .filter(|package| is_built(&package.recipe))
+        .map(|package| package.size)
+        .sum();
+    let needed = packed.saturating_mul(UNPACKED_TIMES);
+    let space = rustix::fs::statvfs(request.cache).map_err(|errno| {
+        BakeError::file("ask for the free space of", request.cache)(errno.into())
+    })?;
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    if free >= needed {
+        return Ok(());
+    }
+    Err(BakeError::NoSpace {
+        path: request.cache.display().to_string(),
+        what: "unpacking the layers",
+        needed_mib: needed.div_ceil(1 << 20),
+        free_mib: free >> 20,
+    })
 }
 
 /// The plan was made from this lock, so the target is there; an empty one installs nothing.
