@@ -147,10 +147,7 @@ pub fn plan_bake(
         Some((there, have)) if *there == fingerprint && have == formats => BTreeSet::new(),
         Some(_) | None => formats.clone(),
     };
-    let layers: Vec<PlannedLayer> = inputs
-        .into_iter()
-        .map(|inputs| plan_layer(inputs, target, inventory))
-        .collect();
+    let layers = plan_layers(inputs, target, inventory);
     let fetch = if outputs.is_empty() {
         Vec::new()
     } else {
@@ -203,6 +200,26 @@ fn fingerprint(image: &Image, lock: &Lock, inputs: &[LayerInputs]) -> String {
     ))
 }
 
+/// A layer is built on the one below it, so everything above a layer that is built is built too.
+fn plan_layers(
+    inputs: Vec<LayerInputs>,
+    target: &Target,
+    inventory: &Inventory,
+) -> Vec<PlannedLayer> {
+    let mut layers: Vec<PlannedLayer> = Vec::new();
+    for inputs in inputs {
+        let mut layer = plan_layer(inputs, target, inventory);
+        let below_is_built = layers.last().is_some_and(|below| !below.is_reused());
+        if below_is_built && layer.is_reused() {
+            layer
+                .reasons
+                .push("the layer below is built anew".to_owned());
+        }
+        layers.push(layer);
+    }
+    layers
+}
+
 fn plan_layer(inputs: LayerInputs, target: &Target, inventory: &Inventory) -> PlannedLayer {
     let key = inputs.key();
     let reasons = if inventory.layers.contains(key.short()) {
@@ -233,8 +250,7 @@ fn plan_layer(inputs: LayerInputs, target: &Target, inventory: &Inventory) -> Pl
     }
 }
 
-/// Only layers that are built need their packages, and every layer above one that is built is
-/// built too.
+/// Only layers that are built need their packages.
 fn to_fetch(target: &Target, layers: &[PlannedLayer], inventory: &Inventory) -> Vec<LockedPackage> {
     let built: BTreeSet<&str> = layers
         .iter()

@@ -1,5 +1,8 @@
 //! Layers: what is rebuilt, what is not, and what a user is told about it.
 
+use std::fs;
+use std::path::PathBuf;
+
 use serde_json::Value;
 use vmimage_tests::project::Project;
 
@@ -36,7 +39,7 @@ fn a_changed_recipe_rebuilds_from_itself_on() {
 
     project.write("recipes/firstboot-launch/files/extra", "hello\n");
     let recipe = "recipes/firstboot-launch/recipe.toml";
-    let text = std::fs::read_to_string(project.path(recipe)).expect("read the recipe");
+    let text = fs::read_to_string(project.path(recipe)).expect("read the recipe");
     let file = "\n[[file]]\npath = \"/etc/vmimage-extra\"\nsource = \"files/extra\"\n";
     project.write(recipe, &format!("{text}{file}"));
 
@@ -75,4 +78,58 @@ fn a_changed_recipe_rebuilds_from_itself_on() {
         fingerprint(&third.stdout),
         "the same disk again"
     );
+}
+
+#[test]
+fn a_damaged_layer_is_named_and_its_removal_helps() {
+    let project = Project::new();
+    project.done(&["lock", "small"]);
+    let bake = ["bake", "small", "--locked", "--out", "out"];
+    project.done(&bake);
+    let damaged: Vec<PathBuf> = fs::read_dir(project.path("cache/layers"))
+        .expect("list the layers")
+        .map(|entry| entry.expect("list the layers").path())
+        .filter(|layer| {
+            fs::read_to_string(layer.join("inputs.json"))
+                .is_ok_and(|json| json.contains("\"base\""))
+        })
+        .collect();
+    let [layer] = damaged.as_slice() else {
+        panic!("one layer is the base: {damaged:?}")
+    };
+    fs::write(layer.join("namespace"), "garbage").expect("damage the layer");
+    let recipe = "recipes/firstboot-launch/recipe.toml";
+    project.replace(
+        recipe,
+        "[units]",
+        "[[link]]\npath = \"/etc/x\"\ntarget = \"y\"\n\n[units]",
+    );
+    let ran = project.run(&bake);
+    let path = layer.display();
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let said = format!("error: cannot reuse the layer of recipe `base` in `{path}`\n");
+    assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+    let hint = format!("hint: remove `{path}` and bake again: the layer is then built anew\n");
+    assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
+    fs::remove_dir_all(layer).expect("do what the hint says");
+    project.replace(
+        recipe,
+        "[[link]]\npath = \"/etc/x\"\ntarget = \"y\"\n\n",
+        "",
+    );
+    let plan = project.done(&[
+        "bake",
+        "small",
+        "--locked",
+        "--plan",
+        "--format",
+        "raw,qcow2",
+    ]);
+    assert!(
+        plan.stdout
+            .contains("\n         the layer below is built anew\n"),
+        "{}",
+        plan.stdout
+    );
+    project.done(&bake);
 }

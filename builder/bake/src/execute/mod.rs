@@ -165,6 +165,17 @@ pub enum BakeError {
         #[source]
         source: io::Error,
     },
+    /// A layer in the store cannot be used.
+    #[error("cannot reuse the layer of recipe `{recipe}` in `{path}`")]
+    DamagedLayer {
+        /// The recipe.
+        recipe: String,
+        /// The layer's directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The output directory holds something else.
     #[error("refusing to replace `{path}`: it is not the output of a bake")]
     ForeignOutput {
@@ -213,6 +224,9 @@ impl BakeError {
             Self::NoSpace { .. } => {
                 Some("free some space, or name other places with `--cache` and `--out`".to_owned())
             }
+            Self::DamagedLayer { path, .. } => Some(format!(
+                "remove `{path}` and bake again: the layer is then built anew"
+            )),
             Self::ForeignOutput { .. } => {
                 Some("name an empty or a new directory with `--out`".to_owned())
             }

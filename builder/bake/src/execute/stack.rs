@@ -64,7 +64,10 @@ pub(super) fn build(
     if work.is_empty() {
         return Ok(layers);
     }
-    let namespace = read_namespace(layers.last())?;
+    let namespace = read_namespace(
+        layers.last(),
+        reused.checked_sub(1).and_then(|top| planned.get(top)),
+    )?;
     let (sender, extracted) = sync_channel(work.len());
     thread::scope(|scope| {
         let work = &work;
@@ -246,13 +249,25 @@ fn outcome(layer: &PlannedLayer) -> String {
     format!("{} packages, {files} files of its own", layer.packages)
 }
 
-fn read_namespace(top: Option<&StoredLayer>) -> Result<Namespace, BakeError> {
+fn read_namespace(
+    top: Option<&StoredLayer>,
+    planned: Option<&PlannedLayer>,
+) -> Result<Namespace, BakeError> {
     let Some(top) = top else {
         return Ok(Namespace::default());
     };
-    let path = top.side(NAMESPACE);
-    let file = File::open(&path).map_err(BakeError::file("read", &path))?;
-    Namespace::read(&mut BufReader::new(file)).map_err(BakeError::file("read", &path))
+    File::open(top.side(NAMESPACE))
+        .and_then(|file| Namespace::read(&mut BufReader::new(file)))
+        .map_err(|source| BakeError::DamagedLayer {
+            recipe: planned.map_or_else(String::new, |layer| layer.inputs.recipe.clone()),
+            path: top
+                .side("")
+                .display()
+                .to_string()
+                .trim_end_matches('/')
+                .to_owned(),
+            source,
+        })
 }
 
 fn write_namespace(path: &Path, namespace: &Namespace) -> Result<(), BakeError> {
