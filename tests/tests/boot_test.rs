@@ -14,8 +14,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use vmimage_bake::boot_test::{BootTestError, BootTestRequest, Host, boot_test};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_boot-test");
+use vmimage_tests::project::program;
 
 /// A disk that looks bootable until the firmware reads it.
 fn empty_disk(folder: &Path) -> PathBuf {
@@ -85,8 +84,11 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 fn start(disk: &Path, folder: &Path) -> Child {
-    Command::new(PROGRAM)
-        .args([disk, folder])
+    Command::new(program())
+        .arg("boot-test")
+        .arg(disk)
+        .arg("--logs")
+        .arg(folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -279,19 +281,23 @@ fn too_little_space_is_said_before_anything_is_started() {
     let disk = empty_disk(folder.path());
     let small = folder.path().join("small");
     fs::create_dir(&small).unwrap();
-    let script = "mount -t tmpfs -o size=64m small \"$2\" && exec \"$0\" \"$1\" \"$2\"";
+    let script = "mount -t tmpfs -o size=64m small \"$2\" && \
+                  exec \"$0\" boot-test \"$1\" --logs \"$2\"";
     let output = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script, PROGRAM])
+        .args(["--mount", "sh", "-c", script])
+        .arg(program())
         .args([&disk, &small])
         .output()
         .unwrap();
     let (code, stdout, stderr) = text(&output);
-    assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
     let small = small.display();
     assert_eq!(
         stderr,
         format!(
-            "error: cannot boot in `{small}`: 1073741824 bytes are needed and 67108864 are free\n"
+            "error: cannot boot in `{small}`: 1073741824 bytes are needed and 67108864 are free\n\
+             hint: free space in `{small}`, or name another work folder\n\
+             nothing was changed\n"
         )
     );
 }

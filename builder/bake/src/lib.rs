@@ -14,4 +14,5 @@ pub mod resolve;
 pub mod sandbox;
 pub mod sbom;
 pub mod seal;
+mod space;
 pub mod tree;

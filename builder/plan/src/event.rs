@@ -1,5 +1,7 @@
 //! Owns what an executor says while it works. Must not print: `builder` draws events.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 /// One thing that happened; sent in order, by one thread at a time.
@@ -42,6 +44,11 @@ pub enum Event {
         /// What.
         message: String,
     },
+}
+
+/// A duration as events and reports have it.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where an executor sends its events.

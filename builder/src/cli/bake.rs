@@ -107,7 +107,7 @@ fn bake(context: &Context, arguments: &BakeArguments) -> Result<(), Failure> {
         lock: &lock,
         lock_text: &text,
         plan: &plan,
-        mirrors: &prepared.mirrors,
+        mirrors: prepared.mirrors(),
         cache: &cache,
         out: &out,
         attributes: Context::overlay_attributes(),
@@ -125,8 +125,11 @@ fn current_lock(
     arguments: &BakeArguments,
     cache: &Path,
 ) -> Result<(String, Lock), Failure> {
-    if arguments.locked || prepared.is_current()? {
+    if arguments.locked {
         return prepared.read_current();
+    }
+    if let Some(current) = prepared.read_if_current()? {
+        return Ok(current);
     }
     printer::talk("the lock is missing or stale: resolving the image\n");
     prepared.resolve(cache, &arguments.sources)

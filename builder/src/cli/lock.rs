@@ -1,5 +1,7 @@
 //! Owns `vmimage lock`, and the lock that `vmimage bake` works from.
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -57,13 +59,14 @@ enum LockFileError {
 /// An image ready to be locked or baked.
 pub(super) struct Prepared {
     pub(super) image: Image,
-    pub(super) mirrors: Mirrors,
+    mirrors: OnceCell<Mirrors>,
+    explicit_mirrors: BTreeMap<String, String>,
     lock_path: PathBuf,
     lock_name: String,
     colour: Colour,
 }
 
-/// Loads an image, puts stand-ins in their vendors' places and finds the mirrors.
+/// Loads an image and puts stand-ins in their vendors' places.
 pub(super) fn prepare(
     context: &Context,
     image: &str,
@@ -87,10 +90,10 @@ pub(super) fn prepare(
         |lock| lock.display().to_string(),
     );
     let lock_path = lock.map_or_else(|| context.project.join(&lock_name), Path::to_path_buf);
-    let mirrors = Mirrors::new(explicit).with_host_apt();
     Ok(Prepared {
         image,
-        mirrors,
+        mirrors: OnceCell::new(),
+        explicit_mirrors: explicit,
         lock_path,
         lock_name,
         colour: context.colour(),
@@ -165,11 +168,17 @@ impl Prepared {
         )
     }
 
-    /// Whether the lock's file exists and is up to date.
-    pub(super) fn is_current(&self) -> Result<bool, Failure> {
-        Ok(self
-            .read()?
-            .is_some_and(|(_, lock)| check_stale(&lock, &self.image).is_none()))
+    /// The lock of the file where it is up to date.
+    pub(super) fn read_if_current(&self) -> Result<Option<(String, Lock)>, Failure> {
+        let read = self.read()?;
+        Ok(read.filter(|(_, lock)| check_stale(lock, &self.image).is_none()))
+    }
+
+    /// Where archives are found. The host's apt is asked when this is first needed: it takes a
+    /// while to answer, and a bake that has nothing to do needs no archive.
+    pub(super) fn mirrors(&self) -> &Mirrors {
+        self.mirrors
+            .get_or_init(|| Mirrors::new(self.explicit_mirrors.clone()).with_host_apt())
     }
 
     /// Resolves the image and writes the lock.
@@ -194,7 +203,7 @@ impl Prepared {
         );
         let request = LockRequest {
             image: &self.image,
-            mirrors: &self.mirrors,
+            mirrors: self.mirrors(),
             cache,
             accept_keys: &accept_keys,
             now: clock::now(),

@@ -14,6 +14,7 @@ use vmimage_bake::install::{Namespace, configure, extract, reconcile};
 use vmimage_bake::sandbox::Sandbox;
 use vmimage_bake::sandbox::overlay::{Attributes, Overlay, Upper};
 use vmimage_plan::lock::LockedPackage;
+use vmimage_tests::report::chain;
 
 /// Newer than every file of a package.
 const SOURCE_DATE_EPOCH: i64 = 1_900_000_000;
@@ -27,16 +28,7 @@ fn main() -> ExitCode {
     };
     match install(list, work, tree) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let mut text = format!("error: {error}");
-            let mut cause = error.source();
-            while let Some(source) = cause {
-                text += "\n  caused by: ";
-                text += &source.to_string();
-                cause = source.source();
-            }
-            fail(&text)
-        }
+        Err(error) => fail(&chain(error.as_ref())),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Builds the stand-in vendor repositories into a folder and prints the fingerprint of their key,
 //! which is what `vmimage lock --accept-key` wants.
 
-use std::error::Error;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use vmimage_tests::report::chain;
 use vmimage_tests::standin::{self, StandinRepository, Validity};
 
 fn main() -> ExitCode {
@@ -23,16 +23,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },
-        Err(error) => {
-            let mut text = format!("error: {error}");
-            let mut cause = error.source();
-            while let Some(source) = cause {
-                text.push_str("\n  caused by: ");
-                text.push_str(&source.to_string());
-                cause = source.source();
-            }
-            say(&text, ExitCode::FAILURE)
-        }
+        Err(error) => say(&chain(&error), ExitCode::FAILURE),
     }
 }
 

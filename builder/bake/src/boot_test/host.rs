@@ -2,7 +2,7 @@
 //! anything.
 
 use std::fs::OpenOptions;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::error::BootTestError;
 
@@ -74,13 +74,4 @@ impl Host {
             .err()
             .map(|error| format!("cannot open `{}`: {error}", self.kvm.display()))
     }
-}
-
-/// Bytes free for an ordinary user in the file system of `path`.
-pub(crate) fn free_bytes(path: &Path) -> Result<u64, BootTestError> {
-    let stat = rustix::fs::statvfs(path).map_err(|error| BootTestError::Scratch {
-        path: path.to_owned(),
-        source: error.into(),
-    })?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -30,6 +30,7 @@ pub use machine::Accelerator;
 pub use metadata::{Metadata, relay};
 pub use report::{Boot, BootTestReport, Check, Ending, Outcome, Stages};
 
+use crate::space;
 use disk::Disk;
 use host::Firmware;
 use machine::Machine;
@@ -129,7 +130,11 @@ fn grown_bytes(disk_bytes: u64) -> u64 {
 
 fn scratch_with_space(work_dir: &Path) -> Result<Scratch, BootTestError> {
     let scratch = Scratch::new(work_dir)?;
-    let free_bytes = host::free_bytes(scratch.path())?;
+    let free_bytes =
+        space::free_bytes(scratch.path()).map_err(|source| BootTestError::Scratch {
+            path: scratch.path().to_owned(),
+            source,
+        })?;
     if free_bytes >= NEEDED_BYTES {
         return Ok(scratch);
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use vmimage_plan::event::{Event, Sink};
+use vmimage_plan::event::{Event, Sink, millis};
 
 use super::console::{Console, ConsoleEvent};
 use super::disk::{Disk, copy_writable};
@@ -16,7 +16,7 @@ use super::error::BootTestError;
 use super::host::Firmware;
 use super::machine::{Accelerator, Machine, Running, Said};
 use super::report::{Boot, Ending};
-use super::watch::{Next, Watch, millis};
+use super::watch::{Next, Watch};
 
 /// How often the clock and the user's wish to stop are looked at while nothing is said.
 const TICK: Duration = Duration::from_millis(250);

@@ -37,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use vmimage_plan::definition::{Architecture, Image};
 
 use crate::sandbox::Sandbox;
+use crate::space::free_bytes;
 use layout::{Guids, Layout};
 
 /// What a disk is made of.
@@ -140,9 +141,8 @@ fn check_not_too_large(image: &Image) -> Result<(), DiskError> {
 
 /// Fails unless `needed` bytes for `what` are free in `directory`.
 pub fn check_space(directory: &Path, what: &str, needed: u64) -> Result<(), DiskError> {
-    let space = rustix::fs::statvfs(directory)
-        .map_err(|errno| DiskError::io("ask for the free space of", directory)(errno.into()))?;
-    let available = space.f_bavail.saturating_mul(space.f_frsize);
+    let available =
+        free_bytes(directory).map_err(DiskError::io("ask for the free space of", directory))?;
     if available < needed {
         return Err(DiskError::HostFull {
             what: what.to_owned(),

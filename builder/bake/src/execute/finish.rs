@@ -9,9 +9,9 @@ use std::time::Instant;
 use vmimage_plan::bake::Format;
 use vmimage_plan::definition::Seal;
 use vmimage_plan::digest::sha256_hex;
-use vmimage_plan::event::Event;
+use vmimage_plan::event::{Event, millis};
 
-use super::{BakeError, BakeRequest, OutputFile, Send, Steps, checks, millis, output, stack, step};
+use super::{BakeError, BakeRequest, OutputFile, Send, Steps, checks, output, stack, step};
 use crate::disk::{
     DiskReport, DiskRequest, FileDigest, digest_files, make_disk, make_qcow2, make_rootfs,
 };
@@ -286,7 +286,7 @@ fn check_and_make_disk(
         let checking = scope.spawn(|| {
             let (overlay, sandbox) = view.throwaway("check")?;
             let count = checks::run(overlay.path(), &sandbox, request.image)?;
-            Ok((count, millis(begun)))
+            Ok((count, millis(begun.elapsed())))
         });
         let made = make(view, sealed, unfinished);
         (checking.join().unwrap_or(Err(BakeError::Thread)), made)
@@ -295,7 +295,11 @@ fn check_and_make_disk(
     let disk = made?;
     for (name, outcome, millis) in [
         ("check", format!("{count} checks hold"), checked_millis),
-        ("disk", format!("{} MiB", disk.size >> 20), millis(begun)),
+        (
+            "disk",
+            format!("{} MiB", disk.size >> 20),
+            millis(begun.elapsed()),
+        ),
     ] {
         let step = name.to_owned();
         send(Event::Finished {

@@ -18,7 +18,7 @@ use std::time::Instant;
 use serde::Serialize;
 use vmimage_plan::bake::BakePlan;
 use vmimage_plan::definition::Image;
-use vmimage_plan::event::{Event, Sink};
+use vmimage_plan::event::{Event, Sink, millis};
 use vmimage_plan::lock::{Lock, Target};
 
 use crate::disk::DiskError;
@@ -29,6 +29,7 @@ use crate::manifest::{ManifestError, StepEntry};
 use crate::sandbox::SandboxError;
 use crate::sandbox::overlay::Attributes;
 use crate::seal::SealError;
+use crate::space::free_bytes;
 
 pub(crate) type Send<'a> = &'a mut dyn FnMut(Event);
 
@@ -373,10 +374,8 @@ fn check_room(request: &BakeRequest<'_>, target: &Target) -> Result<(), BakeErro
         .map(|package| package.size)
         .sum();
     let needed = packed.saturating_mul(UNPACKED_TIMES);
-    let space = rustix::fs::statvfs(request.cache).map_err(|errno| {
-        BakeError::file("ask for the free space of", request.cache)(errno.into())
-    })?;
-    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let free = free_bytes(request.cache)
+        .map_err(BakeError::file("ask for the free space of", request.cache))?;
     if free >= needed {
         return Ok(());
     }
@@ -418,14 +417,10 @@ fn step<T>(
     send(Event::Finished {
         step: name.to_owned(),
         outcome,
-        millis: millis(begun),
+        millis: millis(begun.elapsed()),
         reused: false,
     });
     Ok(value)
-}
-
-fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `VmHWM` of `/proc/self/status` (`proc_pid_status(5)`); 0 where it cannot be read.

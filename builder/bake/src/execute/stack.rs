@@ -12,10 +12,10 @@ use std::time::Instant;
 
 use vmimage_plan::bake::PlannedLayer;
 use vmimage_plan::definition::Recipe;
-use vmimage_plan::event::Event;
+use vmimage_plan::event::{Event, millis};
 use vmimage_plan::lock::Target;
 
-use super::{BakeError, BakeRequest, Send, millis};
+use super::{BakeError, BakeRequest, Send};
 use crate::deb::Deb;
 use crate::fetch::deb_path;
 use crate::install::{Extracted, Namespace, Progress, configure, extract, reconcile};
@@ -177,7 +177,7 @@ fn build_each(
         send(Event::Finished {
             step,
             outcome: outcome(item.planned),
-            millis: millis(begun),
+            millis: millis(begun.elapsed()),
             reused: false,
         });
     }

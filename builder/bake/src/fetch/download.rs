@@ -7,13 +7,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::control::Control;
 use super::error::DownloadError;
 use super::transport::{Transport, TransportError};
+use crate::space::free_bytes;
 
 /// How often a file is asked for.
 const ATTEMPTS: u32 = 4;
@@ -28,7 +29,7 @@ const SPARE: u64 = 16 << 20;
 
 /// How far files that the cache already has are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verify {
+pub(crate) enum Verify {
     /// Their size and SHA-256.
     All,
     /// Their size; whoever reads them later checks the rest.
@@ -72,9 +73,8 @@ pub(crate) fn make_room<'a>(
     if missing == 0 {
         return Ok(());
     }
-    let stat = statvfs(folder)
-        .map_err(|errno| DownloadError::io("measure the free space of", folder)(errno.into()))?;
-    let available = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let available =
+        free_bytes(folder).map_err(DownloadError::io("measure the free space of", folder))?;
     let needed = missing.saturating_add(SPARE);
     if available < needed {
         return Err(DownloadError::Full {

@@ -20,7 +20,7 @@ use vmimage_plan::definition::{Image, Repository};
 use vmimage_plan::event::Sink;
 use vmimage_plan::lock::LockedPackage;
 
-pub use download::Verify;
+pub(crate) use download::Verify;
 pub(crate) use download::{Wanted, make_room};
 pub use error::{DownloadError, FetchError};
 pub use mirrors::Mirrors;
@@ -64,18 +64,6 @@ pub fn fetch(
     cache: &Path,
     sink: Sink<'_>,
 ) -> Result<Fetched, FetchError> {
-    fetch_verified(packages, image, mirrors, cache, Verify::All, sink)
-}
-
-/// Brings every package into the cache; `verify` says how far what is there already is checked.
-pub fn fetch_verified(
-    packages: &[LockedPackage],
-    image: &Image,
-    mirrors: &Mirrors,
-    cache: &Path,
-    verify: Verify,
-    sink: Sink<'_>,
-) -> Result<Fetched, FetchError> {
     let folder = cache.join("debs");
     std::fs::create_dir_all(&folder).map_err(|source| FetchError::Cache {
         path: folder.clone(),
@@ -85,7 +73,7 @@ pub fn fetch_verified(
     make_room(&folder, items.iter().map(|item| &item.wanted))
         .map_err(|source| FetchError::Download(Box::new(source)))?;
     let transport = Transport::new(mirrors.proxy());
-    let tally = obtain_all("fetch", &transport, &items, verify, sink)
+    let tally = obtain_all("fetch", &transport, &items, Verify::All, sink)
         .map_err(|(position, source)| package_error(packages, &items, position, source))?;
     Ok(Fetched {
         downloaded: tally.downloaded,

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use vmimage_plan::definition::Image;
-use vmimage_plan::event::{Event, Sink};
+use vmimage_plan::event::{Event, Sink, millis};
 use vmimage_plan::lock::{Asked, FORMAT, Lock, LockedRepository, Target, lock_inputs};
 
 pub use crate::fetch::Mirrors;
@@ -107,7 +107,7 @@ fn finish(step: &str, outcome: String, began: Instant, sink: Sink<'_>) {
     sink(Event::Finished {
         step: step.to_owned(),
         outcome,
-        millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        millis: millis(began.elapsed()),
         reused: false,
     });
 }

@@ -11,6 +11,7 @@ pub mod worker;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use mounts::Mounts;
@@ -135,6 +136,25 @@ impl SandboxError {
             | Self::Timeout { .. } => None,
         }
     }
+}
+
+/// The beginning of a command in mount, PID, IPC and UTS namespaces of its own, and what `further`
+/// names. It dies with the process that starts it, and everything in its namespaces dies with it.
+fn unshared(further: &[&str]) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "--", "unshare"])
+        .args(further)
+        .args([
+            "--mount",
+            "--propagation",
+            "private",
+            "--pid",
+            "--ipc",
+            "--uts",
+        ])
+        .args(["--fork", "--kill-child=KILL", "--mount-proc"]);
+    command
 }
 
 impl<'a> Run<'a> {

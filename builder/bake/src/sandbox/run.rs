@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
-use super::{Output, Run, SandboxError};
+use super::{Output, Run, SandboxError, unshared};
 
 /// How many lines an error message shows of what a program said.
 const TAIL_LINES: usize = 12;
@@ -83,19 +83,8 @@ pub(super) fn to_end(
 }
 
 fn command(root: &Path, source_date_epoch: i64, run: &Run<'_>) -> Command {
-    let mut command = Command::new("setpriv");
+    let mut command = unshared(&["--net"]);
     command
-        .args(["--pdeathsig", "KILL", "--", "unshare"])
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "--pid",
-            "--ipc",
-            "--uts",
-            "--net",
-        ])
-        .args(["--fork", "--kill-child=KILL", "--mount-proc"])
         .arg("--root")
         .arg(root)
         .args(["--wd", "/", "--"])

@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
+use super::unshared;
+
 /// Who starts the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Starter {
@@ -94,26 +96,11 @@ fn has_subordinate_ids(text: &str, user: &str, uid: u32) -> bool {
 /// ordinary user a user namespace in which they are root. When the process that runs the command
 /// ends, in whatever way, the kernel kills everything in the namespaces and drops their mounts.
 pub fn command(starter: &Starter, program: &Path, arguments: &[OsString]) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", "unshare"]);
-    match starter {
-        Starter::Root => {}
-        Starter::User => {
-            command.args(["--user", "--map-root-user", "--map-auto"]);
-        }
-    }
-    command
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "--pid",
-            "--ipc",
-            "--uts",
-        ])
-        .args(["--fork", "--kill-child=KILL", "--mount-proc", "--"])
-        .arg(program)
-        .args(arguments);
+    let mut command = unshared(match starter {
+        Starter::Root => &[],
+        Starter::User => &["--user", "--map-root-user", "--map-auto"],
+    });
+    command.arg("--").arg(program).args(arguments);
     command
 }
 

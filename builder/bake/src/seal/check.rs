@@ -6,7 +6,7 @@ use rustix::fs::FileType;
 use vmimage_plan::definition::{Seal, SealAction};
 
 use super::rows::{Rows, is_literal};
-use super::{Finding, SealError, on_disk, open, walk};
+use super::{Finding, SealError, open, walk};
 use crate::tree::{Entry, Tree};
 
 /// Everything in the tree that a row of the table forbids, sorted.
@@ -98,7 +98,7 @@ fn expect(
 }
 
 fn is_empty(tree: &Tree, entry: &Entry) -> Result<bool, SealError> {
-    std::fs::read_dir(on_disk(tree, &entry.path))
+    std::fs::read_dir(tree.on_disk(&entry.path))
         .map(|mut entries| entries.next().is_none())
         .map_err(|source| SealError::Read {
             path: entry.path.display().to_string(),

@@ -8,7 +8,7 @@ pub use check::check_seal;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
@@ -159,7 +159,7 @@ fn apply(tree: &Tree, row: &Seal, matched: &[&Entry]) -> Result<Vec<String>, Sea
 
 /// Removes what is at `entry`; it may be gone already with a directory above it.
 fn remove(tree: &Tree, entry: &Entry) -> Result<bool, SealError> {
-    let path = on_disk(tree, &entry.path);
+    let path = tree.on_disk(&entry.path);
     let removed = if entry.kind == FileType::Directory {
         fs::remove_dir_all(&path)
     } else {
@@ -176,7 +176,7 @@ fn remove(tree: &Tree, entry: &Entry) -> Result<bool, SealError> {
 }
 
 fn empty(tree: &Tree, directory: &Path) -> Result<Vec<String>, SealError> {
-    let path = on_disk(tree, directory);
+    let path = tree.on_disk(directory);
     let read = |source| SealError::Read {
         path: directory.display().to_string(),
         source,
@@ -245,10 +245,6 @@ fn fill(
         changed.push(path);
     }
     Ok(())
-}
-
-fn on_disk(tree: &Tree, path: &Path) -> PathBuf {
-    tree.path().join(path.strip_prefix("/").unwrap_or(path))
 }
 
 fn open(root: &Path) -> Result<Tree, SealError> {

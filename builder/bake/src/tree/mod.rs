@@ -51,6 +51,12 @@ impl Tree {
         &self.path
     }
 
+    /// Where an absolute path of the tree is on the host. Only for paths that [`Self::walk`] found:
+    /// links in them would be followed out of the tree.
+    pub fn on_disk(&self, path: &Path) -> PathBuf {
+        self.path.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
     /// What is at `path`, not following a link in its last part; `None` when nothing is.
     pub fn stat(&self, path: &str) -> io::Result<Option<Stat>> {
         let Some((parent, name)) = self.parent(path)? else {
@@ -80,10 +86,7 @@ impl Tree {
     /// Writes the file at `path`, replacing what was there; makes missing directories above it.
     pub fn write(&self, path: &str, bytes: &[u8], mode: u32, owner: Owner) -> io::Result<()> {
         let (parent, name) = self.make_parent(path)?;
-        match unlinkat(&parent, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(errno.into()),
-        }
+        unlink(&parent, name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = openat(&parent, name, flags, Mode::from_raw_mode(0o600))?;
         fchown(
@@ -117,10 +120,7 @@ impl Tree {
     /// Makes the symbolic link at `path`, replacing a file or link that was there.
     pub fn symlink(&self, path: &str, target: &str) -> io::Result<()> {
         let (parent, name) = self.make_parent(path)?;
-        match unlinkat(&parent, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(errno.into()),
-        }
+        unlink(&parent, name)?;
         symlinkat(target, &parent, name)?;
         chownat(
             &parent,
@@ -167,6 +167,14 @@ impl Tree {
             Mode::empty(),
             ResolveFlags::IN_ROOT,
         )
+    }
+}
+
+/// Removes a file or link; that there is none is as good.
+fn unlink(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    match unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno.into()),
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use vmimage_plan::event::millis;
+
 use super::console::ConsoleEvent;
 use super::machine::Accelerator;
 use super::report::{Boot, Ending, Stages};
@@ -276,10 +278,6 @@ fn first(stage: &mut Option<u64>, at: Duration) -> bool {
     let is_first = stage.is_none();
     stage.get_or_insert(millis(at));
     is_first
-}
-
-pub(crate) fn millis(at: Duration) -> u64 {
-    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
