@@ -111,10 +111,15 @@ impl Xml {
         self.close(name);
     }
 
+    /// A text where the element is open already.
+    pub(crate) fn plain(&mut self, value: &str) {
+        self.text.push_str(&escape(value));
+    }
+
     /// A list of texts.
     pub(crate) fn texts<T: AsRef<str>>(&mut self, name: &str, items: impl IntoIterator<Item = T>) {
         self.list(name, items, |xml, item| {
-            xml.text.push_str(&escape(item.as_ref()));
+            xml.plain(item.as_ref());
         });
     }
 

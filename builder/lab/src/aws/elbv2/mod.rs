@@ -11,3 +11,7 @@ impl Region {
     pub(crate) fn load_balancer_active(&mut self, _: &str) {}
     pub(crate) fn target_health(&mut self, _: &TargetReport<'_>) {}
 }
+impl Region {
+    pub(crate) fn targets_of_running(&mut self, _: &str) {}
+    pub(crate) fn targets_of_gone(&mut self, _: &str) {}
+}
