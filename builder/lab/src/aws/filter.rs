@@ -99,13 +99,6 @@ impl Filters {
             .peekable();
         named.peek().is_none() || named.any(|name| name == key)
     }
-
-    /// The values that a filter asks for.
-    pub(crate) fn values(&self, name: &str) -> Option<&[String]> {
-        let mut filters = self.filters.iter();
-        let filter = filters.find(|filter| filter.name == name)?;
-        Some(&filter.values)
-    }
 }
 
 impl Filter {

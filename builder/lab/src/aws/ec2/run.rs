@@ -2,6 +2,7 @@
 
 use super::describe_instances::write_reservation;
 use super::instance::{Instance, State};
+use super::network::{Subnet, no_free_addresses};
 use super::spec::LaunchSpec;
 use super::template_data::{DATA, is_data};
 use super::volumes::{Attached, Use};
@@ -62,11 +63,7 @@ fn run_instances(region: &mut Region, call: &Call<'_>, xml: &mut Xml) -> Result<
         Some(id) => id.clone(),
         None => region.roomiest_subnet()?,
     };
-    let zone = region.network.subnet(&subnet_id)?.zone.clone();
-    let room = region.room_in(&zone);
-    if room < least {
-        return Err(region.insufficient_capacity(&spec.instance_type, &zone));
-    }
+    let room = region.room_for(least, &spec, &subnet_id)?;
     call.proceed()?;
     let reservation_id = region.ids.resource("r");
     for _ in 0..most.min(room) {
@@ -101,12 +98,23 @@ impl Region {
         most.saturating_sub(self.instances.in_zone(zone))
     }
 
+    /// How many instances fit into a subnet; `least` must.
+    fn room_for(&self, least: usize, spec: &LaunchSpec, id: &str) -> Result<usize, ApiError> {
+        let subnet = self.network.subnet(id)?;
+        let (room, free) = (self.room_in(&subnet.zone), subnet.free());
+        if free < least {
+            return Err(no_free_addresses(id));
+        }
+        if room < least {
+            return Err(self.insufficient_capacity(&spec.instance_type, &subnet.zone));
+        }
+        Ok(room.min(free))
+    }
+
     fn roomiest_subnet(&self) -> Result<String, ApiError> {
-        let subnets = self.network.subnets.iter();
-        let first_with_room = subnets
-            .clone()
-            .find(|subnet| self.room_in(&subnet.zone) > 0);
-        let chosen = first_with_room.or(self.network.subnets.first());
+        let room = |subnet: &&Subnet| self.room_in(&subnet.zone).min(subnet.free());
+        // Of equals the last is chosen, so that the first zones are the order of preference.
+        let chosen = self.network.subnets.iter().rev().max_by_key(room);
         let text = "No default subnet exists in the default VPC";
         chosen
             .map(|subnet| subnet.id.clone())
