@@ -172,7 +172,6 @@ impl Aws {
         let inner = Call {
             params: call.params,
             caller: call.caller,
-            now: region.now,
         };
         let handled = operation.check(call.params).and_then(|()| {
             if !operation.writes {
