@@ -34,6 +34,11 @@ impl Xml {
         self.tag(name, "</");
     }
 
+    /// Text between the tags of the element that is open.
+    pub(crate) fn content(&mut self, value: &str) {
+        self.text.push_str(&escape(value));
+    }
+
     /// An element that holds text.
     pub(crate) fn text(&mut self, name: &str, value: impl Display) {
         self.tag(name, "<");
