@@ -16,7 +16,8 @@ pub(super) fn list_buckets(s3: &mut S3, call: &Call<'_>) -> Result<Answer, Servi
         xml.element("Owner", |xml| xml.text("ID", call.account_id));
         xml.element("Buckets", |xml| {
             for (name, bucket) in &s3.buckets {
-                if !name.starts_with(prefix) || region.is_some_and(|region| bucket.region != region) {
+                if !name.starts_with(prefix) || region.is_some_and(|region| bucket.region != region)
+                {
                     continue;
                 }
                 xml.element("Bucket", |xml| {
@@ -33,14 +34,19 @@ pub(super) fn list_buckets(s3: &mut S3, call: &Call<'_>) -> Result<Answer, Servi
 pub(super) fn create_bucket(s3: &mut S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
     let name = call.bucket_name();
     if !is_name(name) {
-        return Err(ServiceError::new("InvalidBucketName", 400, "The specified bucket is not valid.")
-            .with("BucketName", name));
+        return Err(ServiceError::new(
+            "InvalidBucketName",
+            400,
+            "The specified bucket is not valid.",
+        )
+        .with("BucketName", name));
     }
     let (location, tags) = if call.body.is_empty() {
         (None, std::collections::BTreeMap::new())
     } else {
         document::read(call.body, "CreateBucketConfiguration", |root| {
-            let location = document::text(root, "LocationConstraint").filter(|text| !text.is_empty());
+            let location =
+                document::text(root, "LocationConstraint").filter(|text| !text.is_empty());
             let tags = document::child(root, "Tags");
             let tags = tags.map_or(Ok(std::collections::BTreeMap::new()), tagging::read_set)?;
             Ok((location.map(str::to_owned), tags))
@@ -74,7 +80,8 @@ pub(super) fn create_bucket(s3: &mut S3, call: &Call<'_>) -> Result<Answer, Serv
 }
 
 fn check_location(location: Option<&str>, call: &Call<'_>) -> Result<(), ServiceError> {
-    let illegal = |message: String| ServiceError::new("IllegalLocationConstraintException", 400, message);
+    let illegal =
+        |message: String| ServiceError::new("IllegalLocationConstraintException", 400, message);
     match location {
         None if call.region == DEFAULT_REGION => Ok(()),
         None => Err(illegal(
@@ -98,7 +105,9 @@ fn check_location(location: Option<&str>, call: &Call<'_>) -> Result<(), Service
 
 /// The rules for names of general purpose buckets.
 fn is_name(name: &str) -> bool {
-    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let edge = |byte: Option<u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
     (3..=63).contains(&name.len())
         && edge(name.bytes().next())
         && edge(name.bytes().last())

@@ -75,7 +75,10 @@ fn verify_md5(call: &Call<'_>) -> Result<(), ServiceError> {
     let Some(named) = call.header("content-md5") else {
         return Ok(());
     };
-    let digest = STANDARD.decode(named).ok().filter(|bytes| bytes.len() == 16);
+    let digest = STANDARD
+        .decode(named)
+        .ok()
+        .filter(|bytes| bytes.len() == 16);
     let Some(digest) = digest else {
         return Err(ServiceError::new(
             "InvalidDigest",
@@ -112,7 +115,10 @@ mod tests {
         check("x-amz-checksum-crc32c", "4waSgw==");
         check("x-amz-checksum-crc64nvme", "rosUhgp5mIg=");
         check("x-amz-checksum-sha1", "98O8HYCOBHMq32eZZczDTKeuNEE=");
-        check("x-amz-checksum-sha256", "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=");
+        check(
+            "x-amz-checksum-sha256",
+            "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=",
+        );
         assert_eq!(etag(b""), "\"d41d8cd98f00b204e9800998ecf8427e\"");
     }
 }

@@ -19,7 +19,9 @@ fn failed(condition: &'static str) -> ServiceError {
 /// Whether a list of entity tags names this one.
 fn names(list: &str, etag: &str) -> bool {
     let bare = etag.trim_matches('"');
-    list.split(',').map(str::trim).any(|item| item == "*" || item.trim_matches('"') == bare)
+    list.split(',')
+        .map(str::trim)
+        .any(|item| item == "*" || item.trim_matches('"') == bare)
 }
 
 /// What a read is to answer.
@@ -93,7 +95,11 @@ fn check_names(
         Some(list) => names(list, &object.etag),
         None => time(headers.modified).is_some_and(|since| modified <= since),
     };
-    Ok(if not_modified { Read::NotModified } else { Read::Whole })
+    Ok(if not_modified {
+        Read::NotModified
+    } else {
+        Read::Whole
+    })
 }
 
 /// Checks the conditions of a write against the object that is there now.

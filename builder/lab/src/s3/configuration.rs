@@ -54,14 +54,20 @@ const KINDS: [Kind; 6] = [
         name: "lifecycle",
         root: Some("LifecycleConfiguration"),
         check: check_lifecycle,
-        absent: ("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
+        absent: (
+            "NoSuchLifecycleConfiguration",
+            "The lifecycle configuration does not exist",
+        ),
         written: 200,
     },
     Kind {
         name: "ownershipControls",
         root: Some("OwnershipControls"),
         check: check_ownership,
-        absent: ("OwnershipControlsNotFoundError", "The bucket ownership controls were not found"),
+        absent: (
+            "OwnershipControlsNotFoundError",
+            "The bucket ownership controls were not found",
+        ),
         written: 200,
     },
     Kind {
@@ -113,7 +119,11 @@ pub(super) fn get(s3: &mut S3, call: &Call<'_>) -> Result<Answer, ServiceError> 
         let (code, message) = kind.absent;
         return Err(ServiceError::new(code, 404, message).with("BucketName", call.bucket_name()));
     };
-    let content_type = if kind.root.is_some() { "application/xml" } else { "application/json" };
+    let content_type = if kind.root.is_some() {
+        "application/xml"
+    } else {
+        "application/json"
+    };
     Ok(Answer::new(200).with_body(content_type, document.clone()))
 }
 
@@ -144,7 +154,9 @@ fn check_policy(body: &[u8]) -> Result<(), ServiceError> {
     let value: Result<serde_json::Value, _> = serde_json::from_slice(body);
     let policy = value.ok().filter(|value| value.get("Statement").is_some());
     let malformed = "This policy contains invalid Json";
-    policy.map(drop).ok_or_else(|| ServiceError::new("MalformedPolicy", 400, malformed))
+    policy
+        .map(drop)
+        .ok_or_else(|| ServiceError::new("MalformedPolicy", 400, malformed))
 }
 
 fn check_tagging(root: Node<'_, '_>) -> Result<(), ServiceError> {
@@ -153,8 +165,12 @@ fn check_tagging(root: Node<'_, '_>) -> Result<(), ServiceError> {
 }
 
 fn check_public_access_block(root: Node<'_, '_>) -> Result<(), ServiceError> {
-    const FLAGS: [&str; 4] =
-        ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
+    const FLAGS: [&str; 4] = [
+        "BlockPublicAcls",
+        "IgnorePublicAcls",
+        "BlockPublicPolicy",
+        "RestrictPublicBuckets",
+    ];
     let mut elements = root.children().filter(Node::is_element);
     let right = elements.all(|child| {
         FLAGS.contains(&child.tag_name().name())
@@ -184,11 +200,17 @@ fn check_lifecycle(root: Node<'_, '_>) -> Result<(), ServiceError> {
     let rules: Vec<Node<'_, '_>> = document::children(root, "Rule").collect();
     let right = rules.iter().all(|rule| {
         let has = |name: &str| document::child(*rule, name).is_some();
-        matches!(document::text(*rule, "Status"), Some("Enabled" | "Disabled"))
-            && (has("Filter") || has("Prefix"))
+        matches!(
+            document::text(*rule, "Status"),
+            Some("Enabled" | "Disabled")
+        ) && (has("Filter") || has("Prefix"))
             && ACTIONS.iter().any(|action| has(action))
     });
-    if right && !rules.is_empty() { Ok(()) } else { Err(malformed_xml()) }
+    if right && !rules.is_empty() {
+        Ok(())
+    } else {
+        Err(malformed_xml())
+    }
 }
 
 fn check_ownership(root: Node<'_, '_>) -> Result<(), ServiceError> {

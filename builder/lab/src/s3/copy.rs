@@ -3,7 +3,10 @@
 use super::store::Object;
 use super::time::iso;
 use super::write::{answer, check_key, check_metadata, next_version_id, store};
-use super::{Call, S3, check_owner, check_region, conditions, invalid_argument, no_such_bucket, object, read, tagging};
+use super::{
+    Call, S3, check_owner, check_region, conditions, invalid_argument, no_such_bucket, object,
+    read, tagging,
+};
 use crate::wire::{Answer, Service, ServiceError, Xml};
 
 /// The bucket, key and version of the source.
@@ -13,7 +16,9 @@ fn source(call: &Call<'_>) -> Result<(String, String, Option<String>), ServiceEr
         Some((path, version)) => (path, Some(version.to_owned())),
         None => (header, None),
     };
-    let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
+    let path = percent_encoding::percent_decode_str(path)
+        .decode_utf8_lossy()
+        .into_owned();
     let path = path.strip_prefix('/').unwrap_or(&path);
     match path.split_once('/') {
         Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
@@ -30,7 +35,10 @@ fn source(call: &Call<'_>) -> Result<(String, String, Option<String>), ServiceEr
 /// The object that the copy is.
 fn copied(s3: &S3, call: &Call<'_>) -> Result<(Object, Option<String>), ServiceError> {
     let (from_bucket, from_key, version) = source(call)?;
-    let bucket = s3.buckets.get(&from_bucket).ok_or_else(|| no_such_bucket(&from_bucket))?;
+    let bucket = s3
+        .buckets
+        .get(&from_bucket)
+        .ok_or_else(|| no_such_bucket(&from_bucket))?;
     check_owner(call, "x-amz-source-expected-bucket-owner")?;
     // S3 copies between regions, but not when the bucket that is written to is elsewhere.
     let target = s3.bucket(call)?;
@@ -39,7 +47,8 @@ fn copied(s3: &S3, call: &Call<'_>) -> Result<(Object, Option<String>), ServiceE
     conditions::check_source(call, object, entry.modified)?;
     let replaces = |header: &str| call.header(header).is_some_and(|value| value == "REPLACE");
     let same = from_bucket == call.bucket_name() && from_key == call.key() && version.is_none();
-    if same && !replaces("x-amz-metadata-directive") && call.header("x-amz-storage-class").is_none() {
+    if same && !replaces("x-amz-metadata-directive") && call.header("x-amz-storage-class").is_none()
+    {
         return Err(ServiceError::new(
             "InvalidRequest",
             400,

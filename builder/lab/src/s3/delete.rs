@@ -75,7 +75,9 @@ fn read(call: &Call<'_>) -> Result<(Vec<Wanted>, bool), ServiceError> {
         let quiet = document::text(root, "Quiet").is_some_and(|text| text == "true");
         let keys = document::children(root, "Object").map(|object| {
             let text = |name| document::text(object, name).map(str::to_owned);
-            let key = text("Key").filter(|key| !key.is_empty()).ok_or_else(malformed_xml)?;
+            let key = text("Key")
+                .filter(|key| !key.is_empty())
+                .ok_or_else(malformed_xml)?;
             Ok((key, text("VersionId"), text("ETag")))
         });
         let keys = keys.collect::<Result<Vec<Wanted>, ServiceError>>()?;
@@ -105,7 +107,10 @@ pub(super) fn delete_objects(s3: &mut S3, call: &Call<'_>) -> Result<Answer, Ser
             (Some(_), None) | (None, _) => false,
         };
         let outcome = if refused {
-            Err(("PreconditionFailed", "At least one of the pre-conditions you specified did not hold"))
+            Err((
+                "PreconditionFailed",
+                "At least one of the pre-conditions you specified did not hold",
+            ))
         } else {
             Ok(delete(s3, call, &key, version_id.as_deref())?)
         };
@@ -123,7 +128,10 @@ pub(super) fn delete_objects(s3: &mut S3, call: &Call<'_>) -> Result<Answer, Ser
                     }
                     if deleted.marker {
                         xml.text("DeleteMarker", true);
-                        xml.text("DeleteMarkerVersionId", deleted.version_id.unwrap_or_default());
+                        xml.text(
+                            "DeleteMarkerVersionId",
+                            deleted.version_id.unwrap_or_default(),
+                        );
                     }
                 }),
                 Err((code, message)) => xml.element("Error", |xml| {

@@ -19,8 +19,8 @@ pub(super) fn read<T>(
         nodes_limit: MOST_NODES,
         ..ParsingOptions::default()
     };
-    let document =
-        Document::parse_with_options(text.trim_start_matches('\u{feff}'), options).map_err(|_broken| malformed_xml())?;
+    let document = Document::parse_with_options(text.trim_start_matches('\u{feff}'), options)
+        .map_err(|_broken| malformed_xml())?;
     let element = document.root_element();
     if element.tag_name().name() != root {
         return Err(malformed_xml());
@@ -33,7 +33,8 @@ pub(super) fn children<'a, 'input>(
     node: Node<'a, 'input>,
     name: &'a str,
 ) -> impl Iterator<Item = Node<'a, 'input>> {
-    node.children().filter(move |child| child.is_element() && child.tag_name().name() == name)
+    node.children()
+        .filter(move |child| child.is_element() && child.tag_name().name() == name)
 }
 
 /// The first child of that name.

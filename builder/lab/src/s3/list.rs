@@ -12,8 +12,12 @@ use super::{Call, S3, invalid_argument};
 use crate::wire::{Answer, Service, ServiceError, Xml};
 
 const MOST: usize = 1_000;
-const URL: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'/').remove(b'*');
+const URL: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'/')
+    .remove(b'*');
 
 /// Whether names are escaped, because XML cannot hold every key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +45,11 @@ pub(super) fn url_encoding(call: &Call<'_>) -> Result<Encoding, ServiceError> {
     match call.query("encoding-type") {
         None => Ok(Encoding::Plain),
         Some("url") => Ok(Encoding::Url),
-        Some(other) => {
-            Err(invalid_argument("Invalid Encoding Method specified in Request", "encoding-type", other))
-        }
+        Some(other) => Err(invalid_argument(
+            "Invalid Encoding Method specified in Request",
+            "encoding-type",
+            other,
+        )),
     }
 }
 
@@ -58,9 +64,11 @@ pub(super) fn max_keys(call: &Call<'_>) -> Result<usize, ServiceError> {
             "maxKeys",
             text,
         )),
-        Err(_no_number) => {
-            Err(invalid_argument("Provided max-keys not an integer or within integer range", "max-keys", text))
-        }
+        Err(_no_number) => Err(invalid_argument(
+            "Provided max-keys not an integer or within integer range",
+            "max-keys",
+            text,
+        )),
     }
 }
 
@@ -87,7 +95,13 @@ struct Page<'a> {
 
 /// Lists what comes after `after`: objects below `prefix`, those with `delimiter` in the rest of
 /// their keys folded to one common prefix.
-fn page<'a>(bucket: &'a Bucket, prefix: &str, delimiter: &str, after: &str, most: usize) -> Page<'a> {
+fn page<'a>(
+    bucket: &'a Bucket,
+    prefix: &str,
+    delimiter: &str,
+    after: &str,
+    most: usize,
+) -> Page<'a> {
     let mut items: Vec<Item<'a>> = Vec::new();
     let mut truncated = false;
     let from = if after > prefix { after } else { prefix };
@@ -129,7 +143,9 @@ fn write_items(xml: &mut Xml, page: &Page<'_>, encoding: Encoding, owner: Option
     }
     for item in &page.items {
         if let Item::Prefix(prefix) = item {
-            xml.element("CommonPrefixes", |xml| xml.text("Prefix", encoding.text(prefix)));
+            xml.element("CommonPrefixes", |xml| {
+                xml.text("Prefix", encoding.text(prefix))
+            });
         }
     }
 }
@@ -138,16 +154,26 @@ pub(super) fn list_objects_v2(s3: &mut S3, call: &Call<'_>) -> Result<Answer, Se
     let bucket = s3.bucket(call)?;
     if call.query("list-type") != Some("2") {
         let value = call.query("list-type").unwrap_or("");
-        return Err(invalid_argument("Invalid List Type specified in Request", "list-type", value));
+        return Err(invalid_argument(
+            "Invalid List Type specified in Request",
+            "list-type",
+            value,
+        ));
     }
-    let (prefix, delimiter) =
-        (call.query("prefix").unwrap_or(""), call.query("delimiter").unwrap_or(""));
+    let (prefix, delimiter) = (
+        call.query("prefix").unwrap_or(""),
+        call.query("delimiter").unwrap_or(""),
+    );
     let (most, encoding) = (max_keys(call)?, url_encoding(call)?);
     let token = call.query("continuation-token");
     let start = match token {
         None => call.query("start-after").unwrap_or("").to_owned(),
         Some(token) => decode_token(token).ok_or_else(|| {
-            invalid_argument("The continuation token provided is incorrect", "continuation-token", token)
+            invalid_argument(
+                "The continuation token provided is incorrect",
+                "continuation-token",
+                token,
+            )
         })?,
     };
     let page = page(bucket, prefix, delimiter, &start, most);
@@ -179,8 +205,10 @@ pub(super) fn list_objects_v2(s3: &mut S3, call: &Call<'_>) -> Result<Answer, Se
 
 pub(super) fn list_objects(s3: &mut S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
     let bucket = s3.bucket(call)?;
-    let (prefix, delimiter) =
-        (call.query("prefix").unwrap_or(""), call.query("delimiter").unwrap_or(""));
+    let (prefix, delimiter) = (
+        call.query("prefix").unwrap_or(""),
+        call.query("delimiter").unwrap_or(""),
+    );
     let marker = call.query("marker").unwrap_or("");
     let (most, encoding) = (max_keys(call)?, url_encoding(call)?);
     let page = page(bucket, prefix, delimiter, marker, most);
@@ -195,7 +223,8 @@ pub(super) fn list_objects(s3: &mut S3, call: &Call<'_>) -> Result<Answer, Servi
         }
         encoding.name(xml);
         xml.text("IsTruncated", page.truncated);
-        if let (true, false, Some(last)) = (page.truncated, delimiter.is_empty(), page.items.last()) {
+        if let (true, false, Some(last)) = (page.truncated, delimiter.is_empty(), page.items.last())
+        {
             xml.text("NextMarker", encoding.text(last.name()));
         }
         write_items(xml, &page, encoding, Some(call.account_id));

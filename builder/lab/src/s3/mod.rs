@@ -14,11 +14,11 @@ mod read;
 mod route;
 mod store;
 mod tagging;
+#[cfg(test)]
+mod tests;
 mod time;
 mod versions;
 mod write;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -58,12 +58,19 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// A header's text.
     fn header(&self, name: &str) -> Option<&str> {
-        self.head.headers.get(name).and_then(|value| value.to_str().ok())
+        self.head
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
     }
 
     /// A parameter of the query; present without a value is empty.
     fn query(&self, name: &str) -> Option<&str> {
-        self.route.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.route
+            .query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     fn key(&self) -> &str {
@@ -109,7 +116,9 @@ impl S3 {
     fn bucket_mut(&mut self, call: &Call<'_>) -> Result<&mut Bucket, ServiceError> {
         self.bucket(call)?;
         let name = call.bucket_name();
-        self.buckets.get_mut(name).ok_or_else(|| no_such_bucket(name))
+        self.buckets
+            .get_mut(name)
+            .ok_or_else(|| no_such_bucket(name))
     }
 }
 

@@ -27,7 +27,10 @@ pub(super) fn kept_headers(call: &Call<'_>) -> Vec<(String, String)> {
         };
         if name == "content-encoding" {
             // It says how the body is sent, not what is kept.
-            let others = value.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked");
+            let others = value
+                .split(',')
+                .map(str::trim)
+                .filter(|coding| *coding != "aws-chunked");
             let others: Vec<&str> = others.filter(|coding| !coding.is_empty()).collect();
             if !others.is_empty() {
                 kept.push((name.to_owned(), others.join(", ")));
@@ -43,7 +46,12 @@ pub(super) fn kept_headers(call: &Call<'_>) -> Vec<(String, String)> {
 }
 
 /// The headers that tell about a version, without its body.
-pub(super) fn describe(mut answer: Answer, entry: &Entry, object: &Object, call: &Call<'_>) -> Answer {
+pub(super) fn describe(
+    mut answer: Answer,
+    entry: &Entry,
+    object: &Object,
+    call: &Call<'_>,
+) -> Answer {
     for (name, value) in &object.headers {
         let override_name = format!("response-{name}");
         let value = call.query(&override_name).unwrap_or(value);

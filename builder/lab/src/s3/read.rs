@@ -15,12 +15,20 @@ pub(super) fn find<'a>(
     let entry = match version_id {
         None => bucket.newest(key).ok_or_else(|| no_such_key(key))?,
         Some("") => {
-            return Err(invalid_argument("Version id cannot be the empty string", "versionId", ""));
+            return Err(invalid_argument(
+                "Version id cannot be the empty string",
+                "versionId",
+                "",
+            ));
         }
         Some(id) => bucket.version(key, id).ok_or_else(|| {
-            ServiceError::new("NoSuchVersion", 404, "The specified version does not exist.")
-                .with("Key", key)
-                .with("VersionId", id)
+            ServiceError::new(
+                "NoSuchVersion",
+                404,
+                "The specified version does not exist.",
+            )
+            .with("Key", key)
+            .with("VersionId", id)
         })?,
     };
     match &entry.object {
@@ -57,7 +65,9 @@ fn read(s3: &S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
         return Ok(describe(Answer::new(304), entry, object, call));
     }
     let size = object.body.len();
-    let range = call.header("range").and_then(|range| parse_range(range, size));
+    let range = call
+        .header("range")
+        .and_then(|range| parse_range(range, size));
     let mut answer = match range {
         None => Answer::new(200),
         Some(Some((first, last))) => {
@@ -70,11 +80,14 @@ fn read(s3: &S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
         Some((first, last)) => object.body.slice(first..=last),
         None => object.body.clone(),
     };
-    let wants_checksum =
-        call.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
+    let wants_checksum = call
+        .header("x-amz-checksum-mode")
+        .is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
     // A part has no checksum of its own.
     if let (true, None, Some((header, value))) = (wants_checksum, range, &object.checksum) {
-        answer = answer.with(header, value).with("x-amz-checksum-type", "FULL_OBJECT");
+        answer = answer
+            .with(header, value)
+            .with("x-amz-checksum-type", "FULL_OBJECT");
     }
     Ok(answer)
 }
@@ -92,7 +105,11 @@ fn parse_range(text: &str, size: usize) -> Option<Option<(usize, usize)>> {
         return None;
     }
     let from = number(first);
-    let to = if last.is_empty() { usize::MAX } else { number(last) };
+    let to = if last.is_empty() {
+        usize::MAX
+    } else {
+        number(last)
+    };
     if from > to {
         return None;
     }
@@ -100,10 +117,14 @@ fn parse_range(text: &str, size: usize) -> Option<Option<(usize, usize)>> {
 }
 
 fn not_satisfiable(range: &str, size: usize) -> ServiceError {
-    ServiceError::new("InvalidRange", 416, "The requested range is not satisfiable")
-        .with("RangeRequested", range)
-        .with("ActualObjectSize", size.to_string())
-        .with_header("content-range", format!("bytes */{size}"))
+    ServiceError::new(
+        "InvalidRange",
+        416,
+        "The requested range is not satisfiable",
+    )
+    .with("RangeRequested", range)
+    .with("ActualObjectSize", size.to_string())
+    .with_header("content-range", format!("bytes */{size}"))
 }
 
 #[cfg(test)]

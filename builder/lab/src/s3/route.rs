@@ -3,9 +3,7 @@
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
-use super::{
-    Handle, bucket, configuration, copy, delete, list, read, tagging, versions, write,
-};
+use super::{Handle, bucket, configuration, copy, delete, list, read, tagging, versions, write};
 use crate::wire::service;
 
 /// What a request is for.
@@ -30,51 +28,285 @@ enum On {
 type Line = (&'static str, On, Option<&'static str>, &'static str, Handle);
 
 const OPERATIONS: [Line; 44] = [
-    ("GET", On::Service, None, "ListBuckets", bucket::list_buckets),
-    ("GET", On::Bucket, Some("location"), "GetBucketLocation", bucket::get_bucket_location),
-    ("GET", On::Bucket, Some("versioning"), "GetBucketVersioning", versions::get_bucket_versioning),
-    ("PUT", On::Bucket, Some("versioning"), "PutBucketVersioning", versions::put_bucket_versioning),
-    ("GET", On::Bucket, Some("versions"), "ListObjectVersions", versions::list_object_versions),
-    ("GET", On::Bucket, Some("tagging"), "GetBucketTagging", configuration::get),
-    ("PUT", On::Bucket, Some("tagging"), "PutBucketTagging", configuration::put),
-    ("DELETE", On::Bucket, Some("tagging"), "DeleteBucketTagging", configuration::delete),
-    ("GET", On::Bucket, Some("publicAccessBlock"), "GetPublicAccessBlock", configuration::get),
-    ("PUT", On::Bucket, Some("publicAccessBlock"), "PutPublicAccessBlock", configuration::put),
-    ("DELETE", On::Bucket, Some("publicAccessBlock"), "DeletePublicAccessBlock", configuration::delete),
-    ("GET", On::Bucket, Some("encryption"), "GetBucketEncryption", configuration::get),
-    ("PUT", On::Bucket, Some("encryption"), "PutBucketEncryption", configuration::put),
-    ("DELETE", On::Bucket, Some("encryption"), "DeleteBucketEncryption", configuration::delete),
-    ("GET", On::Bucket, Some("lifecycle"), "GetBucketLifecycleConfiguration", configuration::get),
-    ("PUT", On::Bucket, Some("lifecycle"), "PutBucketLifecycleConfiguration", configuration::put),
-    ("DELETE", On::Bucket, Some("lifecycle"), "DeleteBucketLifecycle", configuration::delete),
-    ("GET", On::Bucket, Some("ownershipControls"), "GetBucketOwnershipControls", configuration::get),
-    ("PUT", On::Bucket, Some("ownershipControls"), "PutBucketOwnershipControls", configuration::put),
-    ("DELETE", On::Bucket, Some("ownershipControls"), "DeleteBucketOwnershipControls", configuration::delete),
-    ("GET", On::Bucket, Some("policy"), "GetBucketPolicy", configuration::get),
-    ("PUT", On::Bucket, Some("policy"), "PutBucketPolicy", configuration::put),
-    ("DELETE", On::Bucket, Some("policy"), "DeleteBucketPolicy", configuration::delete),
-    ("POST", On::Bucket, Some("delete"), "DeleteObjects", delete::delete_objects),
-    ("GET", On::Bucket, Some("list-type"), "ListObjectsV2", list::list_objects_v2),
+    (
+        "GET",
+        On::Service,
+        None,
+        "ListBuckets",
+        bucket::list_buckets,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("location"),
+        "GetBucketLocation",
+        bucket::get_bucket_location,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("versioning"),
+        "GetBucketVersioning",
+        versions::get_bucket_versioning,
+    ),
+    (
+        "PUT",
+        On::Bucket,
+        Some("versioning"),
+        "PutBucketVersioning",
+        versions::put_bucket_versioning,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("versions"),
+        "ListObjectVersions",
+        versions::list_object_versions,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("tagging"),
+        "GetBucketTagging",
+        configuration::get,
+    ),
+    (
+        "PUT",
+        On::Bucket,
+        Some("tagging"),
+        "PutBucketTagging",
+        configuration::put,
+    ),
+    (
+        "DELETE",
+        On::Bucket,
+        Some("tagging"),
+        "DeleteBucketTagging",
+        configuration::delete,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("publicAccessBlock"),
+        "GetPublicAccessBlock",
+        configuration::get,
+    ),
+    (
+        "PUT",
+        On::Bucket,
+        Some("publicAccessBlock"),
+        "PutPublicAccessBlock",
+        configuration::put,
+    ),
+    (
+        "DELETE",
+        On::Bucket,
+        Some("publicAccessBlock"),
+        "DeletePublicAccessBlock",
+        configuration::delete,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("encryption"),
+        "GetBucketEncryption",
+        configuration::get,
+    ),
+    (
+        "PUT",
+        On::Bucket,
+        Some("encryption"),
+        "PutBucketEncryption",
+        configuration::put,
+    ),
+    (
+        "DELETE",
+        On::Bucket,
+        Some("encryption"),
+        "DeleteBucketEncryption",
+        configuration::delete,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("lifecycle"),
+        "GetBucketLifecycleConfiguration",
+        configuration::get,
+    ),
+    (
+        "PUT",
+        On::Bucket,
+        Some("lifecycle"),
+        "PutBucketLifecycleConfiguration",
+        configuration::put,
+    ),
+    (
+        "DELETE",
+        On::Bucket,
+        Some("lifecycle"),
+        "DeleteBucketLifecycle",
+        configuration::delete,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("ownershipControls"),
+        "GetBucketOwnershipControls",
+        configuration::get,
+    ),
+    (
+        "PUT",
+        On::Bucket,
+        Some("ownershipControls"),
+        "PutBucketOwnershipControls",
+        configuration::put,
+    ),
+    (
+        "DELETE",
+        On::Bucket,
+        Some("ownershipControls"),
+        "DeleteBucketOwnershipControls",
+        configuration::delete,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("policy"),
+        "GetBucketPolicy",
+        configuration::get,
+    ),
+    (
+        "PUT",
+        On::Bucket,
+        Some("policy"),
+        "PutBucketPolicy",
+        configuration::put,
+    ),
+    (
+        "DELETE",
+        On::Bucket,
+        Some("policy"),
+        "DeleteBucketPolicy",
+        configuration::delete,
+    ),
+    (
+        "POST",
+        On::Bucket,
+        Some("delete"),
+        "DeleteObjects",
+        delete::delete_objects,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("list-type"),
+        "ListObjectsV2",
+        list::list_objects_v2,
+    ),
     ("GET", On::Bucket, None, "ListObjects", list::list_objects),
     ("HEAD", On::Bucket, None, "HeadBucket", bucket::head_bucket),
-    ("PUT", On::Bucket, None, "CreateBucket", bucket::create_bucket),
-    ("DELETE", On::Bucket, None, "DeleteBucket", bucket::delete_bucket),
-    ("GET", On::Object, Some("tagging"), "GetObjectTagging", tagging::get_object_tagging),
-    ("PUT", On::Object, Some("tagging"), "PutObjectTagging", tagging::put_object_tagging),
-    ("DELETE", On::Object, Some("tagging"), "DeleteObjectTagging", tagging::delete_object_tagging),
+    (
+        "PUT",
+        On::Bucket,
+        None,
+        "CreateBucket",
+        bucket::create_bucket,
+    ),
+    (
+        "DELETE",
+        On::Bucket,
+        None,
+        "DeleteBucket",
+        bucket::delete_bucket,
+    ),
+    (
+        "GET",
+        On::Object,
+        Some("tagging"),
+        "GetObjectTagging",
+        tagging::get_object_tagging,
+    ),
+    (
+        "PUT",
+        On::Object,
+        Some("tagging"),
+        "PutObjectTagging",
+        tagging::put_object_tagging,
+    ),
+    (
+        "DELETE",
+        On::Object,
+        Some("tagging"),
+        "DeleteObjectTagging",
+        tagging::delete_object_tagging,
+    ),
     ("GET", On::Object, None, "GetObject", read::get_object),
     ("HEAD", On::Object, None, "HeadObject", read::head_object),
     ("PUT", On::Object, None, "PutObject", write::put_object),
-    ("DELETE", On::Object, None, "DeleteObject", delete::delete_object),
+    (
+        "DELETE",
+        On::Object,
+        None,
+        "DeleteObject",
+        delete::delete_object,
+    ),
     // What is left is known by name, so that its refusal can say what is not simulated.
-    ("POST", On::Object, Some("uploads"), "CreateMultipartUpload", not_simulated),
-    ("PUT", On::Object, Some("uploadId"), "UploadPart", not_simulated),
-    ("POST", On::Object, Some("uploadId"), "CompleteMultipartUpload", not_simulated),
-    ("GET", On::Object, Some("acl"), "GetObjectAcl", not_simulated),
-    ("PUT", On::Object, Some("acl"), "PutObjectAcl", not_simulated),
-    ("GET", On::Bucket, Some("acl"), "GetBucketAcl", not_simulated),
-    ("PUT", On::Bucket, Some("acl"), "PutBucketAcl", not_simulated),
-    ("GET", On::Object, Some("attributes"), "GetObjectAttributes", not_simulated),
+    (
+        "POST",
+        On::Object,
+        Some("uploads"),
+        "CreateMultipartUpload",
+        not_simulated,
+    ),
+    (
+        "PUT",
+        On::Object,
+        Some("uploadId"),
+        "UploadPart",
+        not_simulated,
+    ),
+    (
+        "POST",
+        On::Object,
+        Some("uploadId"),
+        "CompleteMultipartUpload",
+        not_simulated,
+    ),
+    (
+        "GET",
+        On::Object,
+        Some("acl"),
+        "GetObjectAcl",
+        not_simulated,
+    ),
+    (
+        "PUT",
+        On::Object,
+        Some("acl"),
+        "PutObjectAcl",
+        not_simulated,
+    ),
+    (
+        "GET",
+        On::Bucket,
+        Some("acl"),
+        "GetBucketAcl",
+        not_simulated,
+    ),
+    (
+        "PUT",
+        On::Bucket,
+        Some("acl"),
+        "PutBucketAcl",
+        not_simulated,
+    ),
+    (
+        "GET",
+        On::Object,
+        Some("attributes"),
+        "GetObjectAttributes",
+        not_simulated,
+    ),
 ];
 
 /// Parameters that go with an operation and do not make one.
@@ -121,7 +353,10 @@ pub(super) fn handle(operation: &str) -> Option<Handle> {
     if operation == "CopyObject" {
         return Some(copy::copy_object);
     }
-    OPERATIONS.iter().find(|line| line.3 == operation).map(|line| line.4)
+    OPERATIONS
+        .iter()
+        .find(|line| line.3 == operation)
+        .map(|line| line.4)
 }
 
 /// Reads what a request is for. Bucket names are in the host or in the path.
@@ -145,7 +380,9 @@ pub(crate) fn route(head: &Parts) -> Route {
         (Some(_), Some(_)) => On::Object,
     };
     let has = |name: &str| query.iter().any(|(key, _)| key == name);
-    let lines = OPERATIONS.iter().filter(|line| line.0 == head.method.as_str() && line.1 == on);
+    let lines = OPERATIONS
+        .iter()
+        .filter(|line| line.0 == head.method.as_str() && line.1 == on);
     let special = lines.clone().find(|line| line.2.is_some_and(has));
     let plain_only = query.iter().all(|(key, _)| {
         PLAIN_PARAMETERS.contains(&key.as_str()) || key.to_ascii_lowercase().starts_with("x-amz-")
@@ -174,7 +411,12 @@ fn parse_query(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(&name.replace('+', " ")), decode(&value.replace('+', " "))))
+        .map(|(name, value)| {
+            (
+                decode(&name.replace('+', " ")),
+                decode(&value.replace('+', " ")),
+            )
+        })
         .collect()
 }
 

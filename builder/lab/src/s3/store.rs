@@ -76,10 +76,17 @@ impl Bucket {
     }
 
     pub(super) fn version(&self, key: &str, version_id: &str) -> Option<&Entry> {
-        self.keys.get(key)?.iter().find(|entry| entry.version_id == version_id)
+        self.keys
+            .get(key)?
+            .iter()
+            .find(|entry| entry.version_id == version_id)
     }
 
-    pub(super) fn version_mut(&mut self, key: &str, version_id: Option<&str>) -> Option<&mut Entry> {
+    pub(super) fn version_mut(
+        &mut self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Option<&mut Entry> {
         let entries = self.keys.get_mut(key)?;
         match version_id {
             None => entries.last_mut(),
@@ -104,7 +111,9 @@ impl Bucket {
     /// Removes one version for good.
     pub(super) fn remove_version(&mut self, key: &str, version_id: &str) -> Option<Entry> {
         let entries = self.keys.get_mut(key)?;
-        let index = entries.iter().position(|entry| entry.version_id == version_id)?;
+        let index = entries
+            .iter()
+            .position(|entry| entry.version_id == version_id)?;
         let removed = entries.remove(index);
         if entries.is_empty() {
             self.keys.remove(key);
@@ -117,10 +126,12 @@ impl Bucket {
         &'a self,
         from: &str,
     ) -> impl Iterator<Item = (&'a str, &'a Entry, &'a Object)> {
-        self.keys.range(from.to_owned()..).filter_map(|(key, entries)| {
-            let entry = entries.last()?;
-            Some((key.as_str(), entry, entry.object.as_ref()?))
-        })
+        self.keys
+            .range(from.to_owned()..)
+            .filter_map(|(key, entries)| {
+                let entry = entries.last()?;
+                Some((key.as_str(), entry, entry.object.as_ref()?))
+            })
     }
 
     /// Every version, newest first within a key; the flag says which is the latest.

@@ -22,27 +22,31 @@ pub(super) fn read_set(set: Node<'_, '_>) -> Result<BTreeMap<String, String>, Se
         insert(&mut tags, key, value)?;
     }
     if tags.len() > 50 {
-        return Err(ServiceError::new("BadRequest", 400, "Tag count cannot be greater than 50"));
+        return Err(ServiceError::new(
+            "BadRequest",
+            400,
+            "Tag count cannot be greater than 50",
+        ));
     }
     Ok(tags)
 }
 
-fn insert(
-    tags: &mut BTreeMap<String, String>,
-    key: &str,
-    value: &str,
-) -> Result<(), ServiceError> {
+fn insert(tags: &mut BTreeMap<String, String>, key: &str, value: &str) -> Result<(), ServiceError> {
     if key.is_empty() || key.chars().count() > 128 {
         return Err(invalid_tag("The TagKey you have provided is invalid"));
     }
     if key.starts_with("aws:") {
-        return Err(invalid_tag("System tags cannot be added/updated by requester"));
+        return Err(invalid_tag(
+            "System tags cannot be added/updated by requester",
+        ));
     }
     if value.chars().count() > 256 {
         return Err(invalid_tag("The TagValue you have provided is invalid"));
     }
     if tags.insert(key.to_owned(), value.to_owned()).is_some() {
-        return Err(invalid_tag("Cannot provide multiple Tags with the same key"));
+        return Err(invalid_tag(
+            "Cannot provide multiple Tags with the same key",
+        ));
     }
     Ok(())
 }
@@ -71,7 +75,9 @@ pub(super) fn read_header(call: &Call<'_>) -> Result<BTreeMap<String, String>, S
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let plain = |text: &str| {
             let text = text.replace('+', " ");
-            percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
+            percent_encoding::percent_decode_str(&text)
+                .decode_utf8_lossy()
+                .into_owned()
         };
         insert(&mut tags, &plain(key), &plain(value))?;
     }
@@ -80,14 +86,20 @@ pub(super) fn read_header(call: &Call<'_>) -> Result<BTreeMap<String, String>, S
 
 fn check_count(tags: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ServiceError> {
     if tags.len() > 10 {
-        return Err(ServiceError::new("BadRequest", 400, "Object tags cannot be greater than 10"));
+        return Err(ServiceError::new(
+            "BadRequest",
+            400,
+            "Object tags cannot be greater than 10",
+        ));
     }
     Ok(tags)
 }
 
 fn find<'a>(bucket: &'a mut Bucket, call: &Call<'_>) -> Result<&'a mut Entry, ServiceError> {
     let entry = bucket.version_mut(call.key(), call.query("versionId"));
-    entry.filter(|entry| entry.object.is_some()).ok_or_else(|| no_such_key(call.key()))
+    entry
+        .filter(|entry| entry.object.is_some())
+        .ok_or_else(|| no_such_key(call.key()))
 }
 
 pub(super) fn get_object_tagging(s3: &mut S3, call: &Call<'_>) -> Result<Answer, ServiceError> {

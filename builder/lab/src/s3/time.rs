@@ -11,18 +11,24 @@ fn timestamp(time: Duration) -> Timestamp {
 
 /// As in headers: `Tue, 25 Nov 2025 12:00:00 GMT`.
 pub(super) fn http(time: Duration) -> String {
-    timestamp(time).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    timestamp(time)
+        .strftime("%a, %d %b %Y %H:%M:%S GMT")
+        .to_string()
 }
 
 /// As in documents: `2025-11-25T12:00:00.000Z`.
 pub(super) fn iso(time: Duration) -> String {
-    timestamp(time).strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
+    timestamp(time)
+        .strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        .to_string()
 }
 
 /// Reads a header's time; what cannot be read is ignored, as HTTP says.
 pub(super) fn parse_http(text: &str) -> Option<Duration> {
     let time = jiff::fmt::rfc2822::parse(text).ok()?;
-    u64::try_from(time.timestamp().as_second()).ok().map(Duration::from_secs)
+    u64::try_from(time.timestamp().as_second())
+        .ok()
+        .map(Duration::from_secs)
 }
 
 #[cfg(test)]

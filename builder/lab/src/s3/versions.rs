@@ -8,36 +8,52 @@ use crate::wire::{Answer, Service, ServiceError, Xml};
 pub(super) fn get_bucket_versioning(s3: &mut S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
     let bucket = s3.bucket(call)?;
     let mut xml = Xml::new();
-    xml.element_of("VersioningConfiguration", Service::S3.namespace(), |xml| match bucket.versioning {
-        Versioning::Never => {}
-        Versioning::Enabled => xml.text("Status", "Enabled"),
-        Versioning::Suspended => xml.text("Status", "Suspended"),
-    });
+    xml.element_of(
+        "VersioningConfiguration",
+        Service::S3.namespace(),
+        |xml| match bucket.versioning {
+            Versioning::Never => {}
+            Versioning::Enabled => xml.text("Status", "Enabled"),
+            Versioning::Suspended => xml.text("Status", "Suspended"),
+        },
+    );
     Ok(Answer::xml(xml.finish()))
 }
 
 pub(super) fn put_bucket_versioning(s3: &mut S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
     let bucket = s3.bucket_mut(call)?;
-    bucket.versioning = document::read(call.body, "VersioningConfiguration", |root| {
-        match document::text(root, "Status") {
-            Some("Enabled") => Ok(Versioning::Enabled),
-            Some("Suspended") => Ok(Versioning::Suspended),
-            Some(_) | None => Err(malformed_xml()),
-        }
-    })?;
+    bucket.versioning =
+        document::read(
+            call.body,
+            "VersioningConfiguration",
+            |root| match document::text(root, "Status") {
+                Some("Enabled") => Ok(Versioning::Enabled),
+                Some("Suspended") => Ok(Versioning::Suspended),
+                Some(_) | None => Err(malformed_xml()),
+            },
+        )?;
     Ok(Answer::new(200))
 }
 
 pub(super) fn list_object_versions(s3: &mut S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
     let bucket = s3.bucket(call)?;
-    if call.query("delimiter").is_some_and(|delimiter| !delimiter.is_empty()) {
+    if call
+        .query("delimiter")
+        .is_some_and(|delimiter| !delimiter.is_empty())
+    {
         let message = "The lab lists versions without a delimiter";
-        return Err(invalid_argument(message, "delimiter", call.query("delimiter").unwrap_or("")));
+        return Err(invalid_argument(
+            message,
+            "delimiter",
+            call.query("delimiter").unwrap_or(""),
+        ));
     }
     let prefix = call.query("prefix").unwrap_or("");
     let most = list::max_keys(call)?;
     let key_marker = call.query("key-marker").unwrap_or("");
-    let version_marker = call.query("version-id-marker").filter(|marker| !marker.is_empty());
+    let version_marker = call
+        .query("version-id-marker")
+        .filter(|marker| !marker.is_empty());
     // With a version marker the key itself goes on, after that version.
     let mut passed = false;
     let after = bucket.all_versions().filter(|(key, entry, _)| {
@@ -66,7 +82,11 @@ pub(super) fn list_object_versions(s3: &mut S3, call: &Call<'_>) -> Result<Answe
             xml.text("NextVersionIdMarker", &entry.version_id);
         }
         for (key, entry, latest) in &page {
-            let name = if entry.object.is_some() { "Version" } else { "DeleteMarker" };
+            let name = if entry.object.is_some() {
+                "Version"
+            } else {
+                "DeleteMarker"
+            };
             xml.element(name, |xml| {
                 xml.text("Key", url.text(key));
                 xml.text("VersionId", &entry.version_id);

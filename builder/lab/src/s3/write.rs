@@ -23,14 +23,17 @@ pub(super) fn check_key(key: &str) -> Result<(), ServiceError> {
     if key.len() <= LONGEST_KEY {
         return Ok(());
     }
-    Err(ServiceError::new("KeyTooLongError", 400, "Your key is too long")
-        .with("Size", key.len().to_string())
-        .with("MaxSizeAllowed", LONGEST_KEY.to_string()))
+    Err(
+        ServiceError::new("KeyTooLongError", 400, "Your key is too long")
+            .with("Size", key.len().to_string())
+            .with("MaxSizeAllowed", LONGEST_KEY.to_string()),
+    )
 }
 
 pub(super) fn check_metadata(headers: &[(String, String)]) -> Result<(), ServiceError> {
     let metadata = headers.iter().filter_map(|(name, value)| {
-        name.strip_prefix("x-amz-meta-").map(|name| name.len() + value.len())
+        name.strip_prefix("x-amz-meta-")
+            .map(|name| name.len() + value.len())
     });
     let size: usize = metadata.sum();
     if size <= MOST_METADATA {
@@ -94,7 +97,9 @@ pub(super) fn answer(mut answer: Answer, object: &Object, version_id: &str) -> A
         .with("etag", &object.etag)
         .with("x-amz-server-side-encryption", "AES256");
     if let Some((header, value)) = &object.checksum {
-        answer = answer.with(header, value).with("x-amz-checksum-type", "FULL_OBJECT");
+        answer = answer
+            .with(header, value)
+            .with("x-amz-checksum-type", "FULL_OBJECT");
     }
     if version_id != NULL {
         answer = answer.with("x-amz-version-id", version_id);

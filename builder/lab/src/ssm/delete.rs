@@ -12,7 +12,9 @@ pub(super) fn delete_parameter(
     context: &mut Context<'_>,
 ) -> Result<Value, ServiceError> {
     let reference = name::parse_reference(text(input, "Name")?, context);
-    parameters.remove(&reference.name).ok_or_else(|| name::not_found(""))?;
+    parameters
+        .remove(&reference.name)
+        .ok_or_else(|| name::not_found(""))?;
     Ok(json!({}))
 }
 

@@ -20,11 +20,19 @@ pub(super) fn describe_parameters(
 ) -> Result<Value, ServiceError> {
     let (old, new) = (list(input, "Filters")?, list(input, "ParameterFilters")?);
     if !old.is_empty() && !new.is_empty() {
-        return Err(validation("You can use either Filters or ParameterFilters in a single request."));
+        return Err(validation(
+            "You can use either Filters or ParameterFilters in a single request.",
+        ));
     }
-    let filters = if old.is_empty() { Filters::read(new)? } else { Filters::read_old(old)? };
+    let filters = if old.is_empty() {
+        Filters::read(new)?
+    } else {
+        Filters::read_old(old)?
+    };
     let page = Page::read(input, MOST, BY_DEFAULT)?;
-    let found = parameters.iter().filter(|(_, parameter)| filters.match_parameter(parameter));
+    let found = parameters
+        .iter()
+        .filter(|(_, parameter)| filters.match_parameter(parameter));
     let shown = found.map(|(name, parameter)| {
         let mut shown = parameter.newest().metadata();
         shown.insert("Name".to_owned(), json!(name));

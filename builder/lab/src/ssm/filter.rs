@@ -22,7 +22,10 @@ pub(super) struct Filters {
 impl Filters {
     /// Reads `ParameterFilters`.
     pub(super) fn read(items: &[Value]) -> Result<Self, ServiceError> {
-        let filters = items.iter().map(read_filter).collect::<Result<Vec<_>, _>>()?;
+        let filters = items
+            .iter()
+            .map(read_filter)
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self { filters })
     }
 
@@ -34,7 +37,11 @@ impl Filters {
             if !["Name", "Type", "KeyId"].contains(&key) {
                 return Err(invalid_key(key));
             }
-            let option = if key == "Name" { "BeginsWith" } else { "Equals" };
+            let option = if key == "Name" {
+                "BeginsWith"
+            } else {
+                "Equals"
+            };
             filters.push(Filter {
                 key: key.to_owned(),
                 option: option.to_owned(),
@@ -89,7 +96,9 @@ fn read_filter(item: &Value) -> Result<Filter, ServiceError> {
         return Err(ServiceError::new(
             "InvalidFilterOption",
             400,
-            format!("The following filter option is not valid: {option}. Valid options include: {options:?}."),
+            format!(
+                "The following filter option is not valid: {option}. Valid options include: {options:?}."
+            ),
         ));
     }
     let values = read_values(item)?;
@@ -101,7 +110,9 @@ fn read_filter(item: &Value) -> Result<Filter, ServiceError> {
         ));
     }
     if key == "Path" && values.iter().any(|value| !value.starts_with('/')) {
-        return Err(validation("The parameter doesn't meet the parameter name requirements."));
+        return Err(validation(
+            "The parameter doesn't meet the parameter name requirements.",
+        ));
     }
     Ok(Filter {
         key: key.to_owned(),
@@ -128,7 +139,12 @@ impl Filter {
             _ => newest.data_type.as_str(),
         };
         match self.option.as_str() {
-            "BeginsWith" => any(&|value| text.starts_with(value) || text.strip_prefix('/').is_some_and(|text| text.starts_with(value))),
+            "BeginsWith" => any(&|value| {
+                text.starts_with(value)
+                    || text
+                        .strip_prefix('/')
+                        .is_some_and(|text| text.starts_with(value))
+            }),
             "Contains" => any(&|value| text.contains(value)),
             _ => any(&|value| text == value),
         }

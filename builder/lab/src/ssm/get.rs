@@ -32,7 +32,9 @@ pub(super) fn get_parameters(
     let mut sorted = names.clone();
     sorted.sort_unstable();
     if sorted.windows(2).any(|pair| pair.first() == pair.last()) {
-        return Err(validation("Parameters contains duplicates. Remove the duplicates and retry the request."));
+        return Err(validation(
+            "Parameters contains duplicates. Remove the duplicates and retry the request.",
+        ));
     }
     let (mut shown, mut invalid) = (Vec::new(), Vec::new());
     for text in names {
@@ -67,14 +69,19 @@ pub(super) fn get_parameters_by_path(
     let filters = Filters::read(list(input, "ParameterFilters")?)?;
     let page = Page::read(input, MOST, MOST)?;
     let prefix = format!("{}/", path.trim_end_matches('/'));
-    let below = parameters.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
+    let below = parameters
+        .range(prefix.clone()..)
+        .take_while(|(name, _)| name.starts_with(&prefix));
     let found = below.filter(|(name, parameter)| {
         let rest = name.get(prefix.len()..).unwrap_or("");
         (recursive || !rest.contains('/')) && filters.match_parameter(parameter)
     });
     let shown = found.map(|(name, parameter)| {
         let version = filters.labelled(parameter).unwrap_or(parameter.newest());
-        (name.clone(), parameter.show(version, None, decrypt, context))
+        (
+            name.clone(),
+            parameter.show(version, None, decrypt, context),
+        )
     });
     Ok(page.answer("Parameters", shown))
 }

@@ -37,13 +37,18 @@ fn find_mut<'a>(
     context: &Context<'_>,
 ) -> Result<(&'a mut Parameter, u64), ServiceError> {
     let reference = name::parse_reference(text(input, "Name")?, context);
-    let parameter = parameters.get_mut(&reference.name).ok_or_else(|| name::not_found(""))?;
+    let parameter = parameters
+        .get_mut(&reference.name)
+        .ok_or_else(|| name::not_found(""))?;
     let asked = number(input, "ParameterVersion")?;
     let wanted = match asked {
         None => Some(parameter.newest().number),
         Some(asked) => u64::try_from(asked).ok(),
     };
-    match wanted.and_then(|wanted| parameter.version(wanted)).map(|version| version.number) {
+    match wanted
+        .and_then(|wanted| parameter.version(wanted))
+        .map(|version| version.number)
+    {
         Some(wanted) => Ok((parameter, wanted)),
         None => Err(ServiceError::new(
             "ParameterVersionNotFound",
@@ -67,7 +72,9 @@ pub(super) fn label_parameter_version(
     let (valid, invalid): (Vec<&str>, Vec<&str>) =
         labels.into_iter().partition(|label| is_label(label));
     let held = parameter.version(wanted).map(|version| &version.labels);
-    let added = valid.iter().filter(|label| held.is_none_or(|held| !held.contains(**label)));
+    let added = valid
+        .iter()
+        .filter(|label| held.is_none_or(|held| !held.contains(**label)));
     if held.map_or(0, std::collections::BTreeSet::len) + added.count() > MOST_LABELS {
         return Err(ServiceError::new(
             "ParameterVersionLabelLimitExceeded",
@@ -80,7 +87,9 @@ pub(super) fn label_parameter_version(
             version.labels.remove(*label);
         }
         if version.number == wanted {
-            version.labels.extend(valid.iter().map(|label| (*label).to_owned()));
+            version
+                .labels
+                .extend(valid.iter().map(|label| (*label).to_owned()));
         }
     }
     Ok(json!({"InvalidLabels": invalid, "ParameterVersion": wanted}))
@@ -94,9 +103,16 @@ pub(super) fn unlabel_parameter_version(
     let labels = texts(input, "Labels", MOST_LABELS)?;
     let (parameter, wanted) = find_mut(parameters, input, context)?;
     let (mut removed, mut invalid) = (Vec::new(), Vec::new());
-    for version in parameter.versions_mut().filter(|version| version.number == wanted) {
+    for version in parameter
+        .versions_mut()
+        .filter(|version| version.number == wanted)
+    {
         for label in &labels {
-            let list = if version.labels.remove(*label) { &mut removed } else { &mut invalid };
+            let list = if version.labels.remove(*label) {
+                &mut removed
+            } else {
+                &mut invalid
+            };
             list.push(*label);
         }
     }
@@ -110,5 +126,7 @@ fn is_label(label: &str) -> bool {
         && !lower.starts_with("aws")
         && !lower.starts_with("ssm")
         && !label.starts_with(|first: char| first.is_ascii_digit())
-        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }

@@ -107,7 +107,11 @@ pub(super) fn texts<'a>(
         if let Some(first) = name.get_mut(..1) {
             first.make_ascii_lowercase();
         }
-        return Err(invalid(&format!("[{}]", items.join(", ")), &name, &constraint));
+        return Err(invalid(
+            &format!("[{}]", items.join(", ")),
+            &name,
+            &constraint,
+        ));
     }
     Ok(items)
 }

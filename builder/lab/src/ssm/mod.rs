@@ -68,7 +68,10 @@ const OPERATIONS: [(&str, Handle); 13] = [
     ("ListTagsForResource", tags::list_tags_for_resource),
     ("PutParameter", put::put_parameter),
     ("RemoveTagsFromResource", tags::remove_tags_from_resource),
-    ("UnlabelParameterVersion", history::unlabel_parameter_version),
+    (
+        "UnlabelParameterVersion",
+        history::unlabel_parameter_version,
+    ),
 ];
 
 impl Ssm {
@@ -81,12 +84,20 @@ impl Ssm {
     ) -> Result<Value, ServiceError> {
         let found = OPERATIONS.iter().find(|(name, _)| *name == operation);
         let (_, handle) = found.ok_or_else(|| {
-            ServiceError::new("UnknownOperationException", 400, format!("Unknown operation {operation}"))
+            ServiceError::new(
+                "UnknownOperationException",
+                400,
+                format!("Unknown operation {operation}"),
+            )
         })?;
         let value: Value = serde_json::from_slice(body)
             .map_err(|_not_json| ServiceError::new("SerializationException", 400, ""))?;
         if !value.is_object() {
-            return Err(ServiceError::new("SerializationException", 400, "Start of structure or map found where not expected."));
+            return Err(ServiceError::new(
+                "SerializationException",
+                400,
+                "Start of structure or map found where not expected.",
+            ));
         }
         let parameters = self.regions.entry(context.region.to_owned()).or_default();
         handle(parameters, &value, context)

@@ -1,9 +1,9 @@
 //! Owns what a parameter may be called, and the selectors behind a name.
 
 use super::input::validation;
+use super::parameter::{Parameter, Version};
 use super::{Context, Parameters};
 use crate::wire::ServiceError;
-use super::parameter::{Parameter, Version};
 
 const LONGEST_NAME: usize = 1_011;
 const DEEPEST: usize = 15;
@@ -14,16 +14,28 @@ fn is_name_byte(byte: u8) -> bool {
 
 /// Checks the name of a parameter that is to be made.
 pub(super) fn check_new(name: &str) -> Result<(), ServiceError> {
-    let first = name.trim_start_matches('/').split('/').next().unwrap_or("").to_ascii_lowercase();
+    let first = name
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or("")
+        .to_ascii_lowercase();
     if first.starts_with("aws") {
         let shown = name;
         return Err(if name.starts_with('/') {
-            ServiceError::new("AccessDeniedException", 400, format!("No access to reserved parameter name: {shown}."))
+            ServiceError::new(
+                "AccessDeniedException",
+                400,
+                format!("No access to reserved parameter name: {shown}."),
+            )
         } else {
             validation("Parameter name: can't be prefixed with \"aws\" (case-insensitive).")
         });
     }
-    if first.starts_with("ssm") || name.is_empty() || !name.bytes().all(is_name_byte) || name.ends_with('/')
+    if first.starts_with("ssm")
+        || name.is_empty()
+        || !name.bytes().all(is_name_byte)
+        || name.ends_with('/')
     {
         return Err(validation(
             "Parameter name: can't be prefixed with \"ssm\" (case-insensitive). If formed as a path, it can consist of \
@@ -35,7 +47,9 @@ pub(super) fn check_new(name: &str) -> Result<(), ServiceError> {
         return Err(validation("Parameter name must be a fully qualified name."));
     }
     if name.len() > LONGEST_NAME {
-        return Err(validation(format!("Parameter name exceeded the maximum length of {LONGEST_NAME}.")));
+        return Err(validation(format!(
+            "Parameter name exceeded the maximum length of {LONGEST_NAME}."
+        )));
     }
     if name.split('/').filter(|part| !part.is_empty()).count() > DEEPEST {
         return Err(ServiceError::new(
@@ -57,7 +71,10 @@ pub(super) struct Reference<'a> {
 
 /// Reads `name`, `name:3`, `name:label` or the ARN of one.
 pub(super) fn parse_reference<'a>(text: &'a str, context: &Context<'_>) -> Reference<'a> {
-    let prefix = format!("arn:aws:ssm:{}:{}:parameter/", context.region, context.account_id);
+    let prefix = format!(
+        "arn:aws:ssm:{}:{}:parameter/",
+        context.region, context.account_id
+    );
     let (rest, from_arn) = match text.strip_prefix(&prefix) {
         Some(rest) => (rest, true),
         None => (text, false),
@@ -67,12 +84,19 @@ pub(super) fn parse_reference<'a>(text: &'a str, context: &Context<'_>) -> Refer
         None => (rest, None),
     };
     // The ARN of `/a/b` is `parameter/a/b`, that of `a` is `parameter/a`.
-    let name = if from_arn && name.contains('/') { format!("/{name}") } else { name.to_owned() };
+    let name = if from_arn && name.contains('/') {
+        format!("/{name}")
+    } else {
+        name.to_owned()
+    };
     Reference { name, selector }
 }
 
 /// Finds the parameter of that name.
-pub(super) fn find<'a>(parameters: &'a Parameters, name: &str) -> Result<&'a Parameter, ServiceError> {
+pub(super) fn find<'a>(
+    parameters: &'a Parameters,
+    name: &str,
+) -> Result<&'a Parameter, ServiceError> {
     parameters.get(name).ok_or_else(|| not_found(""))
 }
 

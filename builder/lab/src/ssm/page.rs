@@ -46,7 +46,8 @@ impl Page {
         items: impl Iterator<Item = (String, Value)>,
     ) -> Value {
         let after = self.start_after.as_deref();
-        let mut rest = items.skip_while(|(key, _)| after.is_some_and(|after| key.as_str() <= after));
+        let mut rest =
+            items.skip_while(|(key, _)| after.is_some_and(|after| key.as_str() <= after));
         let page: Vec<(String, Value)> = rest.by_ref().take(self.most).collect();
         let more = rest.next().is_some();
         let last = page.last().map(|(key, _)| encode(key));

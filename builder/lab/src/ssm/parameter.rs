@@ -28,7 +28,9 @@ impl Kind {
     }
 
     pub(super) fn parse(name: &str) -> Option<Self> {
-        [Self::Text, Self::List, Self::Secure].into_iter().find(|kind| kind.name() == name)
+        [Self::Text, Self::List, Self::Secure]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 }
 
@@ -95,11 +97,13 @@ impl Parameter {
     }
 
     pub(super) fn labelled(&self, label: &str) -> Option<&Version> {
-        self.versions().find(|version| version.labels.contains(label))
+        self.versions()
+            .find(|version| version.labels.contains(label))
     }
 
     pub(super) fn push(&mut self, version: Version) {
-        self.older.push(std::mem::replace(&mut self.newest, version));
+        self.older
+            .push(std::mem::replace(&mut self.newest, version));
     }
 
     /// The version that has to go when there are too many; `None` while there is only one.
@@ -115,7 +119,10 @@ impl Parameter {
 
     pub(super) fn arn(&self, context: &Context<'_>) -> String {
         let name = self.name.trim_start_matches('/');
-        format!("arn:aws:ssm:{}:{}:parameter/{name}", context.region, context.account_id)
+        format!(
+            "arn:aws:ssm:{}:{}:parameter/{name}",
+            context.region, context.account_id
+        )
     }
 
     /// As `GetParameter` shows it.
@@ -176,7 +183,10 @@ impl Version {
 }
 
 /// Times are seconds with milliseconds, as JSON 1.1 has them.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit for 280,000 years")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since 1970 fit for 280,000 years"
+)]
 fn seconds(time: Duration) -> Value {
     json!(time.as_millis() as f64 / 1_000.0)
 }

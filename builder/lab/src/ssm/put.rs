@@ -21,7 +21,9 @@ pub(super) fn put_parameter(
 ) -> Result<Value, ServiceError> {
     let reference = name::parse_reference(text(input, "Name")?, context);
     if reference.selector.is_some() {
-        return Err(validation("Parameter name must not hold a version or a label."));
+        return Err(validation(
+            "Parameter name must not hold a version or a label.",
+        ));
     }
     name::check_new(&reference.name)?;
     for member in ["AllowedPattern", "Policies"] {
@@ -65,7 +67,10 @@ fn store(parameters: &mut Parameters, name: &str, version: Version) -> Result<()
         return Ok(());
     };
     if parameter.versions().count() >= MOST_VERSIONS {
-        if parameter.oldest().is_some_and(|oldest| !oldest.labels.is_empty()) {
+        if parameter
+            .oldest()
+            .is_some_and(|oldest| !oldest.labels.is_empty())
+        {
             return Err(ServiceError::new(
                 "ParameterMaxVersionLimitExceeded",
                 400,
@@ -87,7 +92,11 @@ fn read_version(
     let before = current.map(Parameter::newest);
     let value = text(input, "Value")?;
     if value.is_empty() {
-        return Err(invalid("", "value", "Member must have length greater than or equal to 1"));
+        return Err(invalid(
+            "",
+            "value",
+            "Member must have length greater than or equal to 1",
+        ));
     }
     let kind = read_kind(input, before)?;
     let key_id = match (kind, optional_text(input, "KeyId")?) {
@@ -95,7 +104,9 @@ fn read_version(
         (Kind::Secure, None) => Some("alias/aws/ssm".to_owned()),
         (Kind::Text | Kind::List, None) => None,
         (Kind::Text | Kind::List, Some(_)) => {
-            return Err(validation("KeyId is only supported for SecureString parameters."));
+            return Err(validation(
+                "KeyId is only supported for SecureString parameters.",
+            ));
         }
     };
     let data_type = optional_text(input, "DataType")?
@@ -104,7 +115,9 @@ fn read_version(
     check_data_type(data_type, kind, value)?;
     let description = optional_text(input, "Description")?;
     if description.is_some_and(|text| text.len() > 1_024) {
-        return Err(validation("Description must have length less than or equal to 1024"));
+        return Err(validation(
+            "Description must have length less than or equal to 1024",
+        ));
     }
     Ok(Version {
         number: before.map_or(1, |version| version.number + 1),
@@ -129,8 +142,8 @@ fn read_kind(input: &Value, before: Option<&Version>) -> Result<Kind, ServiceErr
         }
         None => before.map(|version| version.kind),
     };
-    let kind =
-        kind.ok_or_else(|| validation("A parameter type is required when you create a parameter."))?;
+    let kind = kind
+        .ok_or_else(|| validation("A parameter type is required when you create a parameter."))?;
     if before.is_some_and(|before| before.kind != kind) {
         return Err(ServiceError::new(
             "HierarchyTypeMismatchException",
@@ -147,7 +160,9 @@ fn check_data_type(data_type: &str, kind: Kind, value: &str) -> Result<(), Servi
         "aws:ec2:image" if kind == Kind::Text => {
             let digits = value.strip_prefix("ami-").unwrap_or("");
             let right = matches!(digits.len(), 8 | 17)
-                && digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+                && digits
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
             if right {
                 return Ok(());
             }
@@ -155,9 +170,9 @@ fn check_data_type(data_type: &str, kind: Kind, value: &str) -> Result<(), Servi
                 "The parameter value is not valid for data type aws:ec2:image: it must be the id of an Amazon Machine Image.",
             ))
         }
-        "aws:ec2:image" => {
-            Err(validation("The data type aws:ec2:image is only supported for String parameters."))
-        }
+        "aws:ec2:image" => Err(validation(
+            "The data type aws:ec2:image is only supported for String parameters.",
+        )),
         other => Err(validation(format!(
             "The following data type is not supported: {other} (Data type names are all lowercase.)"
         ))),
@@ -186,8 +201,11 @@ fn read_tier(
         }
         Some(_) | None => was_advanced,
     };
-    let (tier, limit) =
-        if advanced { ("Advanced", ADVANCED_BYTES) } else { ("Standard", STANDARD_BYTES) };
+    let (tier, limit) = if advanced {
+        ("Advanced", ADVANCED_BYTES)
+    } else {
+        ("Standard", STANDARD_BYTES)
+    };
     if value.len() <= limit {
         return Ok(tier);
     }

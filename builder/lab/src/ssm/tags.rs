@@ -29,12 +29,16 @@ pub(super) fn read(items: &[Value]) -> Result<BTreeMap<String, String>, ServiceE
     let mut tags = BTreeMap::new();
     for item in items {
         let (key, value) = (text(item, "Key")?, text(item, "Value")?);
-        if key.is_empty() || key.chars().count() > 128 || key.to_ascii_lowercase().starts_with("aws:")
+        if key.is_empty()
+            || key.chars().count() > 128
+            || key.to_ascii_lowercase().starts_with("aws:")
         {
             return Err(validation(format!("The tag key '{key}' is not valid.")));
         }
         if value.chars().count() > 256 {
-            return Err(validation(format!("The value of tag '{key}' is longer than 256 characters.")));
+            return Err(validation(format!(
+                "The value of tag '{key}' is longer than 256 characters."
+            )));
         }
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
             return Err(validation(format!("Duplicate tag key '{key}'.")));
@@ -55,9 +59,15 @@ fn resource<'a>(
     input: &Value,
     context: &Context<'_>,
 ) -> Result<&'a mut Parameter, ServiceError> {
-    let kind = one_of(text(input, "ResourceType")?, "resourceType", &RESOURCE_TYPES)?;
+    let kind = one_of(
+        text(input, "ResourceType")?,
+        "resourceType",
+        &RESOURCE_TYPES,
+    )?;
     let reference = name::parse_reference(text(input, "ResourceId")?, context);
-    let found = parameters.get_mut(&reference.name).filter(|_| kind == "Parameter");
+    let found = parameters
+        .get_mut(&reference.name)
+        .filter(|_| kind == "Parameter");
     found.ok_or_else(|| ServiceError::new("InvalidResourceId", 400, ""))
 }
 
@@ -84,7 +94,9 @@ pub(super) fn remove_tags_from_resource(
 ) -> Result<Value, ServiceError> {
     let keys = texts(input, "TagKeys", MOST_TAGS)?;
     let parameter = resource(parameters, input, context)?;
-    parameter.tags.retain(|key, _| !keys.contains(&key.as_str()));
+    parameter
+        .tags
+        .retain(|key, _| !keys.contains(&key.as_str()));
     Ok(json!({}))
 }
 
@@ -95,6 +107,8 @@ pub(super) fn list_tags_for_resource(
 ) -> Result<Value, ServiceError> {
     let parameter = resource(parameters, input, context)?;
     let tags = parameter.tags.iter();
-    let shown: Vec<Value> = tags.map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    let shown: Vec<Value> = tags
+        .map(|(key, value)| json!({"Key": key, "Value": value}))
+        .collect();
     Ok(json!({"TagList": shown}))
 }

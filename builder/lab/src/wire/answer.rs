@@ -55,8 +55,9 @@ impl Answer {
                 "application/x-amz-json-1.1",
                 json!({"__type": error.code, "message": error.message}).to_string(),
             ),
-            Protocol::Rest => Self::new(error.status)
-                .with_body("application/xml", s3_document(error, request_id)),
+            Protocol::Rest => {
+                Self::new(error.status).with_body("application/xml", s3_document(error, request_id))
+            }
         };
         let headers = error.headers.iter();
         answer
@@ -109,7 +110,11 @@ fn ec2_document(error: &ServiceError, request_id: &str) -> String {
 }
 
 fn query_document(service: Service, error: &ServiceError, request_id: &str) -> String {
-    let fault = if error.status < 500 { "Sender" } else { "Receiver" };
+    let fault = if error.status < 500 {
+        "Sender"
+    } else {
+        "Receiver"
+    };
     let mut xml = Xml::new();
     xml.element_of("ErrorResponse", service.namespace(), |xml| {
         xml.element("Error", |xml| {

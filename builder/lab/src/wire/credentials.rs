@@ -78,6 +78,15 @@ impl Credentials {
         }
     }
 
+    /// An account whose operator has these keys, for the examples of AWS's documentation.
+    #[cfg(test)]
+    pub(super) fn with_operator(access_key_id: &str, secret_access_key: &str) -> Self {
+        let mut credentials = Self::new("123456789012", 1);
+        access_key_id.clone_into(&mut credentials.operator.access_key_id);
+        secret_access_key.clone_into(&mut credentials.operator.secret_access_key);
+        credentials
+    }
+
     /// The key pair for people and their tools.
     pub fn operator(&self) -> &AccessKey {
         &self.operator
@@ -95,19 +104,28 @@ impl Credentials {
         let current = self.newest.get(&name).and_then(|id| self.sessions.get(id));
         let margin = RENEWED_BEFORE.min(self.lifetime / 2);
         if let Some(key) = current
-            && key.expires.is_some_and(|expires| expires > now.saturating_add(margin))
+            && key
+                .expires
+                .is_some_and(|expires| expires > now.saturating_add(margin))
         {
             return key.clone();
         }
         // A key that expired an hour ago can still be told from one that never was.
         self.sessions.retain(|_, key| {
-            key.expires.is_some_and(|expires| expires.saturating_add(RENEWED_BEFORE) > now)
+            key.expires
+                .is_some_and(|expires| expires.saturating_add(RENEWED_BEFORE) > now)
         });
         let key = AccessKey {
             access_key_id: format!("ASIA{}", self.random.text(16, KEY_ID_ALPHABET)),
             secret_access_key: self.random.text(40, SECRET_ALPHABET),
-            session_token: Some(format!("IQoJb3JpZ2lu{}", self.random.text(200, SECRET_ALPHABET))),
-            arn: format!("arn:aws:sts::{}:assumed-role/{role}/{session}", self.account_id),
+            session_token: Some(format!(
+                "IQoJb3JpZ2lu{}",
+                self.random.text(200, SECRET_ALPHABET)
+            )),
+            arn: format!(
+                "arn:aws:sts::{}:assumed-role/{role}/{session}",
+                self.account_id
+            ),
             issued: now,
             expires: Some(now.saturating_add(self.lifetime)),
         };
@@ -132,8 +150,14 @@ mod tests {
     #[test]
     fn the_operators_keys_follow_from_the_seed() {
         let one = Credentials::new("123456789012", 1);
-        assert_eq!(one.operator(), Credentials::new("123456789012", 1).operator());
-        assert_ne!(one.operator(), Credentials::new("123456789012", 2).operator());
+        assert_eq!(
+            one.operator(),
+            Credentials::new("123456789012", 1).operator()
+        );
+        assert_ne!(
+            one.operator(),
+            Credentials::new("123456789012", 2).operator()
+        );
         assert_eq!(one.operator().access_key_id.len(), 20);
         assert_eq!(one.operator().secret_access_key.len(), 40);
     }
@@ -146,12 +170,22 @@ mod tests {
         assert_eq!(first.arn, "arn:aws:sts::123456789012:assumed-role/web/i-1");
         assert_eq!(first.expires, Some(at(6)));
         assert_eq!(credentials.issue("web", "i-1", at(4)), first);
-        assert_ne!(credentials.issue("web", "i-2", at(4)), first, "each instance has its own");
+        assert_ne!(
+            credentials.issue("web", "i-2", at(4)),
+            first,
+            "each instance has its own"
+        );
         let second = credentials.issue("web", "i-1", at(5));
         assert_ne!(second.access_key_id, first.access_key_id);
         assert_eq!(second.expires, Some(at(11)));
-        assert!(credentials.find(&first.access_key_id).is_some(), "the old one is still known");
+        assert!(
+            credentials.find(&first.access_key_id).is_some(),
+            "the old one is still known"
+        );
         credentials.issue("web", "i-1", at(12));
-        assert!(credentials.find(&first.access_key_id).is_none(), "and forgotten in the end");
+        assert!(
+            credentials.find(&first.access_key_id).is_none(),
+            "and forgotten in the end"
+        );
     }
 }

@@ -39,7 +39,8 @@ fn ec2(fault: &Fault) -> ServiceError {
         | Fault::NoContentHash
         | Fault::ContentHash
         | Fault::Unsigned(_)
-        | Fault::Chunks(_) => ServiceError::new("AuthFailure", 401, NOT_VALID),
+        | Fault::Chunks(_)
+        | Fault::Region(_) => ServiceError::new("AuthFailure", 401, NOT_VALID),
     }
 }
 
@@ -100,7 +101,9 @@ fn mismatch(fault: &Fault) -> String {
             } else {
                 ("later", '+', "not yet current")
             };
-            format!("Signature {bound}: {signed} is now {order} than {server} ({server} {sign} 5 min.)")
+            format!(
+                "Signature {bound}: {signed} is now {order} than {server} ({server} {sign} 5 min.)"
+            )
         }
         Fault::Expired { expired, server } => {
             format!("Signature expired: {expired} is now earlier than {server}")
@@ -113,6 +116,7 @@ fn mismatch(fault: &Fault) -> String {
             "{MISMATCH}\n\nThe Canonical String for this request should have been\n'{canonical}'\n\n\
              The String-to-Sign should have been\n'{string_to_sign}'\n"
         ),
+        Fault::Region(_) => "Credential should be scoped to a valid region.".to_owned(),
         _ => MISMATCH.to_owned(),
     }
 }
@@ -173,6 +177,11 @@ fn s3(fault: &Fault) -> ServiceError {
             .with("StringToSign", string_to_sign)
             .with("SignatureProvided", provided)
             .with("CanonicalRequest", canonical),
+        Fault::Region(region) => ServiceError::new(
+            "AuthorizationHeaderMalformed",
+            400,
+            format!("The authorization header is malformed; the region '{region}' is wrong"),
+        ),
         Fault::Chunks(ChunkFault::Signature) => s3_mismatch(),
         Fault::Chunks(ChunkFault::Malformed) => ServiceError::new(
             "IncompleteBody",

@@ -34,8 +34,14 @@ pub(crate) enum Protocol {
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Ec2, Self::AutoScaling, Self::ElbV2, Self::Sts, Self::Ssm, Self::S3];
+    pub const ALL: [Self; 6] = [
+        Self::Ec2,
+        Self::AutoScaling,
+        Self::ElbV2,
+        Self::Sts,
+        Self::Ssm,
+        Self::S3,
+    ];
 
     /// The name in signatures' scopes, endpoints and faults.
     pub fn name(self) -> &'static str {
@@ -107,7 +113,10 @@ impl Service {
 
 /// The host that a request names, without its port, in lower case.
 pub(crate) fn host(head: &Parts) -> String {
-    let header = head.headers.get("host").and_then(|value| value.to_str().ok());
+    let header = head
+        .headers
+        .get("host")
+        .and_then(|value| value.to_str().ok());
     let host = header.or_else(|| head.uri.host()).unwrap_or("");
     let without_port = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

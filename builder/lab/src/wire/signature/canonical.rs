@@ -10,7 +10,11 @@ use sha2::{Digest as _, Sha256};
 use super::claim::Scope;
 
 /// What AWS escapes in a query: everything but RFC 3986's unreserved characters.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// In a path the slash stays too.
 const PATH: &AsciiSet = &QUERY.remove(b'/');
@@ -118,7 +122,11 @@ pub(super) fn string_to_sign(timestamp: &str, scope: &Scope, canonical: &str) ->
 /// The key that signs for one day, region and service.
 pub(super) fn signing_key(secret: &str, scope: &Scope) -> Vec<u8> {
     let mut key = hmac(format!("AWS4{secret}").as_bytes(), scope.date.as_bytes());
-    for part in [scope.region.as_str(), scope.service.as_str(), "aws4_request"] {
+    for part in [
+        scope.region.as_str(),
+        scope.service.as_str(),
+        "aws4_request",
+    ] {
         key = hmac(&key, part.as_bytes());
     }
     key

@@ -79,11 +79,14 @@ pub(crate) fn decode(
     loop {
         let line = take_line(&mut rest)?;
         let (size, extension) = line.split_once(';').unwrap_or((line, ""));
-        let size = usize::from_str_radix(size.trim(), 16).map_err(|_no_size| ChunkFault::Malformed)?;
+        let size =
+            usize::from_str_radix(size.trim(), 16).map_err(|_no_size| ChunkFault::Malformed)?;
         let data = rest.get(..size).ok_or(ChunkFault::Malformed)?;
         rest = rest.get(size..).ok_or(ChunkFault::Malformed)?;
         if form.signed {
-            let signature = extension.strip_prefix("chunk-signature=").ok_or(ChunkFault::Signature)?;
+            let signature = extension
+                .strip_prefix("chunk-signature=")
+                .ok_or(ChunkFault::Signature)?;
             let hashes = format!("{EMPTY_SHA256}\n{}", sha256_hex(data));
             chain.check("AWS4-HMAC-SHA256-PAYLOAD", &hashes, signature)?;
         }
@@ -125,11 +128,18 @@ fn take_trailers(
         signed_text.push_str(&format!("{name}:{value}\n"));
         trailers.push((name, value.to_owned()));
     }
-    if verified { Ok(trailers) } else { Err(ChunkFault::Signature) }
+    if verified {
+        Ok(trailers)
+    } else {
+        Err(ChunkFault::Signature)
+    }
 }
 
 fn take_line<'a>(rest: &mut &'a [u8]) -> Result<&'a str, ChunkFault> {
-    let end = rest.windows(2).position(|window| window == b"\r\n").ok_or(ChunkFault::Malformed)?;
+    let end = rest
+        .windows(2)
+        .position(|window| window == b"\r\n")
+        .ok_or(ChunkFault::Malformed)?;
     let line = rest.get(..end).ok_or(ChunkFault::Malformed)?;
     *rest = rest.get(end + 2..).unwrap_or_default();
     str::from_utf8(line).map_err(|_not_text| ChunkFault::Malformed)

@@ -19,7 +19,10 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(super) fn text(&self) -> String {
-        format!("{}/{}/{}/aws4_request", self.date, self.region, self.service)
+        format!(
+            "{}/{}/{}/aws4_request",
+            self.date, self.region, self.service
+        )
     }
 }
 
@@ -67,7 +70,9 @@ impl Claim {
     fn from_header(value: &str, head: &Parts) -> Result<Self, NoClaim> {
         let Some(rest) = value.trim().strip_prefix(ALGORITHM) else {
             let algorithm = value.split_whitespace().next().unwrap_or("");
-            return Err(NoClaim::Incomplete(format!("Unsupported AWS 'algorithm': '{algorithm}'.")));
+            return Err(NoClaim::Incomplete(format!(
+                "Unsupported AWS 'algorithm': '{algorithm}'."
+            )));
         };
         let (mut credential, mut signed, mut signature) = (None, None, None);
         for part in rest.split(',').map(str::trim) {
@@ -87,7 +92,8 @@ impl Claim {
                 "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.".into(),
             )
         })?;
-        let (access_key_id, scope) = parse_credential(credential.ok_or_else(|| lacking("Credential"))?)?;
+        let (access_key_id, scope) =
+            parse_credential(credential.ok_or_else(|| lacking("Credential"))?)?;
         Ok(Self {
             access_key_id,
             scope,
@@ -103,7 +109,9 @@ impl Claim {
         let value = |wanted: &str| {
             query.split('&').find_map(|pair| {
                 let (name, value) = pair.split_once('=')?;
-                let value = percent_encoding::percent_decode_str(value).decode_utf8().ok()?;
+                let value = percent_encoding::percent_decode_str(value)
+                    .decode_utf8()
+                    .ok()?;
                 (name == wanted).then(|| value.into_owned())
             })
         };
@@ -116,7 +124,9 @@ impl Claim {
             })
         };
         if required("X-Amz-Algorithm")? != ALGORITHM {
-            return Err(NoClaim::Malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"".into()));
+            return Err(NoClaim::Malformed(
+                "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"".into(),
+            ));
         }
         // EC2 takes presigned requests without an end, S3 does not.
         let expires = value("X-Amz-Expires").map_or(Ok(900), |text| text.parse::<u64>());
@@ -162,5 +172,7 @@ fn parse_signed_headers(text: &str) -> Result<Vec<String>, NoClaim> {
     if names.iter().any(|name| name == "host") {
         return Ok(names);
     }
-    Err(NoClaim::Incomplete("'Host' must be a 'SignedHeader' in the AWS Authorization.".into()))
+    Err(NoClaim::Incomplete(
+        "'Host' must be a 'SignedHeader' in the AWS Authorization.".into(),
+    ))
 }

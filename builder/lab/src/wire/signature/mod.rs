@@ -5,6 +5,8 @@ mod canonical;
 mod chunked;
 mod claim;
 #[cfg(test)]
+mod signer;
+#[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
@@ -12,10 +14,13 @@ use std::time::Duration;
 
 use http::request::Parts;
 use jiff::civil::DateTime;
+use jiff::tz::Offset;
 
 pub(crate) use canonical::sha256_hex;
 pub(crate) use chunked::{ChunkFault, Decoded, Streaming};
-pub(crate) use claim::{Claim, NoClaim, Scope};
+pub(crate) use claim::{Claim, NoClaim};
+#[cfg(test)]
+pub(crate) use signer::sign_request;
 
 use super::credentials::{AccessKey, Credentials};
 use super::service::Service;
@@ -56,6 +61,8 @@ pub(crate) enum Fault {
         provided: String,
     },
     Chunks(ChunkFault),
+    /// It was signed for a region that is not there.
+    Region(String),
 }
 
 /// A verified request.
@@ -82,9 +89,12 @@ pub(crate) fn verify<'a>(
     if service == Service::S3 {
         check_all_signed(head, claim)?;
     }
-    let form = if service == Service::S3 { PathForm::Once } else { PathForm::Twice };
-    let canonical =
-        canonical::canonical_request(head, form, &claim.signed_headers, &payload_hash);
+    let form = if service == Service::S3 {
+        PathForm::Once
+    } else {
+        PathForm::Twice
+    };
+    let canonical = canonical::canonical_request(head, form, &claim.signed_headers, &payload_hash);
     let string_to_sign = canonical::string_to_sign(&claim.timestamp, &claim.scope, &canonical);
     let signing_key = canonical::signing_key(&key.secret_access_key, &claim.scope);
     if canonical::sign(&signing_key, &string_to_sign) != claim.signature {
@@ -114,7 +124,9 @@ fn find_key<'a>(
     credentials: &'a Credentials,
     moment: Moment,
 ) -> Result<&'a AccessKey, Fault> {
-    let key = credentials.find(&claim.access_key_id).ok_or(Fault::UnknownKey)?;
+    let key = credentials
+        .find(&claim.access_key_id)
+        .ok_or(Fault::UnknownKey)?;
     if key.session_token != claim.session_token {
         return Err(Fault::BadToken);
     }
@@ -139,7 +151,11 @@ fn check_time(claim: &Claim, service: Service, moment: Moment) -> Result<(), Fau
         ))));
     }
     let server = format_timestamp(moment.wall);
-    let skew = if service == Service::S3 { SKEW_S3 } else { SKEW };
+    let skew = if service == Service::S3 {
+        SKEW_S3
+    } else {
+        SKEW
+    };
     let early = signed > moment.wall.saturating_add(skew);
     if let Some(secs) = claim.presigned_secs {
         let ends = signed.saturating_add(Duration::from_secs(secs));
@@ -165,7 +181,7 @@ fn check_time(claim: &Claim, service: Service, moment: Moment) -> Result<(), Fau
 fn parse_timestamp(text: &str) -> Option<Duration> {
     let text = text.strip_suffix('Z').filter(|text| text.len() == 15)?;
     let time = DateTime::strptime("%Y%m%dT%H%M%S", text).ok()?;
-    let seconds = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    let seconds = Offset::UTC.to_timestamp(time).ok()?.as_second();
     Some(Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
