@@ -2,4 +2,9 @@
 //! checks, so it never depends on `vmimage-cloud`, and must not print.
 
 pub mod aws;
+pub mod fault;
 pub mod imds;
+mod random;
+mod s3;
+mod ssm;
+pub mod wire;
