@@ -2,3 +2,6 @@
 //! checks, so it never depends on `vmimage-cloud`, and must not print.
 
 pub mod imds;
+pub mod network;
+pub mod node;
+pub mod resolver;
