@@ -100,8 +100,11 @@ fn a_killed_lab_leaves_no_process_mount_or_namespace() {
     child.kill().unwrap();
     child.wait().unwrap();
     wait_until("no process is left", || processes(&group).is_empty());
-    let alive = namespaces(&all_processes());
-    assert!(theirs.iter().all(|namespace| !alive.contains(namespace)));
+    // A process that has ended keeps its namespaces until it has been reaped.
+    wait_until("no namespace is left", || {
+        let alive = namespaces(&all_processes());
+        theirs.iter().all(|namespace| !alive.contains(namespace))
+    });
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(state_root().to_str().unwrap()), "{mounts}");
 

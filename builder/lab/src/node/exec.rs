@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 use super::LabError;
@@ -117,6 +118,7 @@ fn to_end(mut command: Command, stdin: &[u8], timeout: Duration) -> Result<Outpu
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .map_err(Failure::Io)?;
     let (tell, told) = channel();
@@ -148,7 +150,7 @@ fn to_end(mut command: Command, stdin: &[u8], timeout: Duration) -> Result<Outpu
                 Ok(Heard::Stderr(bytes)) => heard.1 = bytes,
                 Err(_) => {
                     // Its pipes close with it, which lets the threads end.
-                    child.kill().map_err(Failure::Io)?;
+                    kill_group(&child)?;
                     return Err(Failure::TooLong);
                 }
             }
@@ -163,6 +165,14 @@ fn to_end(mut command: Command, stdin: &[u8], timeout: Duration) -> Result<Outpu
         stdout,
         stderr,
     })
+}
+
+/// Ends a command with what it has started. Its first process alone would not do: until the one inside
+/// the node has asked for its death signal, nothing ties it to the first.
+fn kill_group(child: &Child) -> Result<(), Failure> {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let killed = group.map_or(Ok(()), |group| kill_process_group(group, Signal::KILL));
+    killed.map_err(|errno| Failure::Io(errno.into()))
 }
 
 /// Whether a process is the first one in a PID namespace of its own.
