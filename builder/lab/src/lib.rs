@@ -8,3 +8,6 @@ mod random;
 mod s3;
 mod ssm;
 pub mod wire;
+pub mod network;
+pub mod node;
+pub mod resolver;
