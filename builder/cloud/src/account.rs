@@ -26,7 +26,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
 /// No call waits for ever: for a connection, for one answer, and with all tries.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
+const OPERATION_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// An account of AWS, and the regions of a fleet in it.
 #[derive(Debug)]
@@ -50,10 +50,9 @@ pub(crate) struct Clients {
 impl Account {
     /// Connects with the credentials that the SDK finds, and asks whose they are.
     pub fn connect(fleet: &Fleet) -> Result<Self, CloudError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime of one thread needs only file descriptors");
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime
+            .map_err(|error| CallError::Runtime(error).doing("reach AWS", &fleet.primary))?;
         let (number, regions) = runtime.block_on(connect(fleet))?;
         Ok(Self {
             runtime,

@@ -16,7 +16,7 @@ pub struct CloudError {
     pub region: String,
     /// Why.
     #[source]
-    pub source: CallError,
+    pub source: Box<CallError>,
 }
 
 /// Why one call of an API did not do what it should.
@@ -82,6 +82,9 @@ pub enum CallError {
     /// A step needs what an earlier one made, and that one was not done.
     #[error("{0} was not made")]
     NotMade(String),
+    /// The machine gives this program no way to wait for the network.
+    #[error("cannot wait for the network")]
+    Runtime(#[source] std::io::Error),
     /// The machine's own random source failed.
     #[error("cannot read `/dev/urandom`")]
     Random(#[source] std::io::Error),
@@ -139,6 +142,10 @@ pub(crate) const fn sts(name: &'static str) -> Operation {
 }
 
 /// Makes the SDK's error ours.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the SDK's errors are non-exhaustive; what is neither an answer nor half of one is none"
+)]
 pub(crate) fn refused<E, R>(operation: Operation) -> impl Fn(SdkError<E, R>) -> CallError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -183,6 +190,22 @@ where
 }
 
 impl CallError {
+    /// AWS's refusal of an operation: what a stand-in for AWS says in tests.
+    pub fn refused(
+        service: &'static str,
+        name: &'static str,
+        code: &str,
+        message: &str,
+        request: &str,
+    ) -> Self {
+        Self::Refused {
+            operation: Operation { service, name },
+            code: code.to_owned(),
+            message: message.to_owned(),
+            request: request.to_owned(),
+        }
+    }
+
     /// AWS's code, where it refused.
     pub fn code(&self) -> Option<&str> {
         match self {
@@ -193,6 +216,7 @@ impl CallError {
             | Self::Gone { .. }
             | Self::Credentials(_)
             | Self::NotMade(_)
+            | Self::Runtime(_)
             | Self::Random(_) => None,
         }
     }
@@ -202,7 +226,7 @@ impl CallError {
         CloudError {
             doing: doing.into(),
             region: region.to_owned(),
-            source: self,
+            source: Box::new(self),
         }
     }
 
@@ -224,9 +248,11 @@ impl CallError {
                 "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`"
                     .to_owned(),
             ),
-            Self::Garbled { .. } | Self::Incomplete { .. } | Self::NotMade(_) | Self::Random(_) => {
-                None
-            }
+            Self::Garbled { .. }
+            | Self::Incomplete { .. }
+            | Self::NotMade(_)
+            | Self::Runtime(_)
+            | Self::Random(_) => None,
         }
     }
 }

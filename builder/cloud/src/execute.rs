@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 use vmimage_plan::event::{Event, Sink, millis};
+use vmimage_plan::fleet::inventory::Unreadable;
 use vmimage_plan::fleet::{Action, FleetPlan, Step};
 
 use crate::account::Account;
@@ -95,12 +96,25 @@ pub struct FleetReport {
     pub format: u32,
     /// What was done, in the plan's order.
     pub done: Vec<StepReport>,
+    /// What could not be planned, and so was not tried.
+    pub problems: Vec<Unplanned>,
     /// What was not done because of a failure; at most one for each region.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<StepFailure>,
     /// What was not tried, because something before it failed or the user interrupted.
     pub left: Vec<String>,
     /// Whether the user interrupted.
     pub interrupted: bool,
+}
+
+/// A region, or the fleet's own part, that could not be planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Unplanned {
+    /// The region.
+    pub region: String,
+    /// Why.
+    #[serde(rename = "problem")]
+    pub why: Unreadable,
 }
 
 /// One step that was done.
@@ -119,7 +133,7 @@ pub struct StepReport {
 
 /// One step that failed.
 #[derive(Debug)]
-pub struct Failure {
+pub struct StepFailure {
     /// The region.
     pub region: String,
     /// The object, as the plan names it.
@@ -128,7 +142,7 @@ pub struct Failure {
     pub error: CloudError,
 }
 
-impl Serialize for Failure {
+impl Serialize for StepFailure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let said = self.error.to_unreadable();
         let mut failure = serializer.serialize_struct("failure", 5)?;
@@ -184,6 +198,17 @@ pub async fn execute_plan<P: Perform>(
         report.left.extend(left);
     }
     report.format = 1;
+    report.problems = plan
+        .problems()
+        .map(|(region, problem)| Unplanned {
+            region: region.to_owned(),
+            why: Unreadable {
+                message: problem.to_string(),
+                causes: problem.causes().to_vec(),
+                hint: problem.hint(),
+            },
+        })
+        .collect();
     report
 }
 
@@ -258,10 +283,13 @@ impl<P: Perform> Run<'_, P> {
                 true
             }
             Err(error) => {
-                self.say(Event::Warning {
-                    message: error.to_string(),
+                self.say(Event::Finished {
+                    step: name,
+                    outcome: "failed".to_owned(),
+                    millis: millis(started.elapsed()),
+                    reused: false,
                 });
-                report.failures.push(Failure {
+                report.failures.push(StepFailure {
                     region,
                     object,
                     error,

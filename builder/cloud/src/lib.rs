@@ -10,7 +10,8 @@ mod observe;
 mod perform;
 
 pub use account::Account;
-pub use error::{CallError, CloudError};
+pub use error::{CallError, CloudError, Operation};
 pub use execute::{
-    Failure, FleetReport, Made, Outcome, Perform, StepReport, execute_fleet, execute_plan,
+    FleetReport, Made, Outcome, Perform, StepFailure, StepReport, Unplanned, execute_fleet,
+    execute_plan,
 };

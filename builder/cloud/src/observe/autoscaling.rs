@@ -52,16 +52,10 @@ async fn tagged(clients: &Clients, cluster: &str) -> Result<Vec<AutoScalingGroup
 }
 
 async fn named(clients: &Clients, fleet: &Fleet) -> Result<Vec<AutoScalingGroup>, CallError> {
-    let mut wanted = Vec::new();
-    for role in &fleet.roles {
-        match role.data_volume_gib {
-            None => wanted.push(names::group(&fleet.cluster, role.role, None)),
-            Some(_) => {
-                let slots = 1..=role.desired;
-                wanted.extend(slots.map(|n| names::group(&fleet.cluster, role.role, Some(n))));
-            }
-        }
-    }
+    let roles = fleet.roles.iter();
+    let wanted: Vec<String> = roles
+        .flat_map(|role| names::groups(&fleet.cluster, role))
+        .collect();
     let mut groups = Vec::new();
     for names in wanted.chunks(NAMES_AT_ONCE) {
         let found: Vec<AutoScalingGroup> = clients

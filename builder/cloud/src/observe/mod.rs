@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use futures_util::future::{join, join_all, try_join4, try_join5};
 use vmimage_plan::definition::{Fleet, Region};
 use vmimage_plan::fleet::FleetInventory;
-use vmimage_plan::fleet::inventory::{RegionInventory, RegionObservation};
+use vmimage_plan::fleet::inventory::{BucketObservation, RegionInventory, RegionObservation};
 
 use crate::account::{Account, Clients};
 use crate::error::CloudError;
@@ -30,7 +30,11 @@ pub(crate) async fn observe_fleet(account: &Account, fleet: &Fleet) -> FleetInve
     let (bucket, regions) = join(bucket, regions).await;
     FleetInventory {
         account: account.number.clone(),
-        bucket: bucket.map_err(|error| error.to_unreadable()),
+        bucket: match bucket {
+            Ok(Some(found)) => BucketObservation::Found(found),
+            Ok(None) => BucketObservation::Missing,
+            Err(error) => BucketObservation::Unreadable(error.to_unreadable()),
+        },
         regions,
     }
 }

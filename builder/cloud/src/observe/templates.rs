@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{
-    InstanceType, LaunchTemplate, LaunchTemplateVersion, ResourceType, ResponseLaunchTemplateData,
+    InstanceType, LaunchTemplate, LaunchTemplateInstanceMetadataOptions, LaunchTemplateVersion,
+    ResourceType, ResponseLaunchTemplateData,
 };
 use futures_util::future::{try_join, try_join_all};
 use vmimage_plan::definition::Fleet;
@@ -141,7 +142,7 @@ fn metadata(data: &ResponseLaunchTemplateData) -> MetadataOptions {
     let options = data.metadata_options();
     let tokens = options.and_then(|options| options.http_tokens());
     let tags = options.and_then(|options| options.instance_metadata_tags());
-    let hops = options.and_then(|options| options.http_put_response_hop_limit());
+    let hops = options.and_then(LaunchTemplateInstanceMetadataOptions::http_put_response_hop_limit);
     MetadataOptions {
         http_tokens: tokens
             .map_or("optional", |tokens| tokens.as_str())

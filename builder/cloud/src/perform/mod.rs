@@ -33,15 +33,12 @@ impl Perform for Account {
             Action::PutImagePointer {
                 parameter,
                 image,
-                overwrite: true,
-                ..
-            } => parameters::move_pointer(clients, parameter, image).await,
-            Action::PutImagePointer {
-                parameter,
-                image,
+                overwrite,
                 tags,
-                ..
-            } => parameters::create_pointer(clients, parameter, image, tags).await,
+            } => {
+                let tags = (!overwrite).then_some(tags);
+                parameters::put_pointer(clients, parameter, image, tags).await
+            }
             Action::PutSecret {
                 parameter,
                 from_region,

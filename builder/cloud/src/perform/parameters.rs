@@ -20,49 +20,35 @@ const IMAGE_DATA_TYPE: &str = "aws:ec2:image";
 /// shell, SQL or a URL.
 const SECRET_BYTES: usize = 32;
 
-pub(super) async fn create_pointer(
+/// Makes the pointer with `tags`, or moves one that exists.
+pub(super) async fn put_pointer(
     clients: &Clients,
     parameter: &str,
     image: &str,
-    tags: &BTreeMap<String, String>,
+    tags: Option<&BTreeMap<String, String>>,
 ) -> Result<Outcome, CallError> {
-    let answer = clients
-        .ssm
-        .put_parameter()
-        .name(parameter)
-        .value(image)
-        .r#type(ParameterType::String)
-        .data_type(IMAGE_DATA_TYPE)
-        .set_tags(Some(ssm_tags(tags)))
-        .send()
-        .await;
-    match answer.map_err(refused(ssm("PutParameter"))) {
-        Ok(_) => Ok(Outcome::done("made")),
-        // The reply to an earlier try was lost, or somebody was faster.
-        Err(error) if has_code(&error, "ParameterAlreadyExists") => {
-            move_pointer(clients, parameter, image).await
+    let put = || {
+        clients
+            .ssm
+            .put_parameter()
+            .name(parameter)
+            .value(image)
+            .r#type(ParameterType::String)
+            .data_type(IMAGE_DATA_TYPE)
+    };
+    let operation = ssm("PutParameter");
+    if let Some(tags) = tags {
+        let answer = put().set_tags(Some(ssm_tags(tags))).send().await;
+        match answer.map_err(refused(operation)) {
+            Ok(_) => return Ok(Outcome::done("made")),
+            // The reply to an earlier try was lost, or somebody was faster.
+            Err(error) if has_code(&error, "ParameterAlreadyExists") => {}
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
     }
-}
-
-pub(super) async fn move_pointer(
-    clients: &Clients,
-    parameter: &str,
-    image: &str,
-) -> Result<Outcome, CallError> {
-    clients
-        .ssm
-        .put_parameter()
-        .name(parameter)
-        .value(image)
-        .r#type(ParameterType::String)
-        .data_type(IMAGE_DATA_TYPE)
-        .overwrite(true)
-        .send()
-        .await
-        .map_err(refused(ssm("PutParameter")))?;
-    Ok(Outcome::done("moved"))
+    let answer = put().overwrite(true).send().await;
+    answer.map_err(refused(operation))?;
+    Ok(Outcome::done("points there"))
 }
 
 pub(super) async fn put_secret(

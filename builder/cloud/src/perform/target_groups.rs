@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Matcher, ProtocolEnum, Tag, TargetGroup, TargetTypeEnum,
+    Matcher, ProtocolEnum, Tag, TagDescription, TargetGroup, TargetTypeEnum,
 };
 use vmimage_plan::fleet::objects::{TargetGroupHealth, TargetGroupSettings};
 
@@ -85,7 +85,7 @@ async fn existing(
     let described = described.map_err(refused(elbv2("DescribeTags")))?;
     let descriptions = described.tag_descriptions().iter();
     let found: BTreeMap<String, String> = descriptions
-        .flat_map(|description| description.tags())
+        .flat_map(TagDescription::tags)
         .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
         .collect();
     if same_owner(&found, wanted) {
@@ -120,9 +120,7 @@ pub(super) async fn modify(
 }
 
 fn elbv2_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    let tag = |(key, value): (&String, &String)| {
-        let tag = Tag::builder().key(key).value(value).build();
-        tag.expect("a tag needs only a key")
-    };
-    tags.iter().map(tag).collect()
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
 }

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{
-    InstanceType, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest,
-    LaunchTemplateHttpTokensState, LaunchTemplateIamInstanceProfileSpecificationRequest,
+    InstanceType, LaunchTemplate, LaunchTemplateBlockDeviceMappingRequest,
+    LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState,
+    LaunchTemplateIamInstanceProfileSpecificationRequest,
     LaunchTemplateInstanceMetadataEndpointState, LaunchTemplateInstanceMetadataOptionsRequest,
     LaunchTemplateInstanceMetadataTagsState, LaunchTemplateTagSpecificationRequest,
-    RequestLaunchTemplateData, ResourceType, TagSpecification, VolumeType,
+    LaunchTemplateVersion, RequestLaunchTemplateData, ResourceType, TagSpecification, VolumeType,
 };
 use vmimage_plan::fleet::action::NewVersion;
 use vmimage_plan::fleet::objects::{MetadataOptions, RootVolume, TemplateData};
@@ -44,7 +45,7 @@ pub(super) async fn create(
     match answer.map_err(refused(operation)) {
         Ok(answer) => {
             let template = answer.launch_template();
-            let number = template.and_then(|template| template.latest_version_number());
+            let number = template.and_then(LaunchTemplate::latest_version_number);
             made(operation, name, number)
         }
         // The name was taken after the account was read. What its version says is not known, so
@@ -72,7 +73,7 @@ async fn is_ours(
     let tags = answer
         .launch_templates()
         .iter()
-        .flat_map(|template| template.tags());
+        .flat_map(LaunchTemplate::tags);
     let found: BTreeMap<String, String> = tags
         .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
         .collect();
@@ -98,7 +99,7 @@ pub(super) async fn create_version(
         .map_err(refused(operation))?;
     let number = answer
         .launch_template_version()
-        .and_then(|version| version.version_number());
+        .and_then(LaunchTemplateVersion::version_number);
     made(operation, name, number)
 }
 

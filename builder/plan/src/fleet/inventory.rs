@@ -12,8 +12,8 @@ use super::objects::{LaunchHook, TargetGroupSettings, TemplateData};
 pub struct FleetInventory {
     /// The account's number.
     pub account: String,
-    /// The state's bucket; `None` where there is no bucket of this name.
-    pub bucket: Result<Option<BucketInventory>, Unreadable>,
+    /// The state's bucket.
+    pub bucket: BucketObservation,
     /// The regions, in the fleet's order.
     pub regions: Vec<RegionObservation>,
 }
@@ -51,6 +51,18 @@ impl Unreadable {
             hint: None,
         }
     }
+}
+
+/// Whether there is a bucket for the fleet's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BucketObservation {
+    /// There is no bucket of this name.
+    Missing,
+    /// There is.
+    Found(BucketInventory),
+    /// Nobody knows.
+    Unreadable(Unreadable),
 }
 
 /// The bucket of the fleet's state.

@@ -30,7 +30,7 @@ use serde::Serialize;
 use crate::definition::{Fleet, Region};
 
 use self::action::create;
-use self::inventory::Unreadable;
+use self::inventory::{BucketObservation, Unreadable};
 use self::objects::field;
 
 /// What will be done for a fleet.
@@ -132,10 +132,11 @@ fn unread(region: &Region, why: Unreadable) -> RegionPlan {
 /// The bucket of the state. What it says already about public access and encryption is left as it
 /// is; where it says nothing, an earlier run may have been killed.
 fn plan_bucket(fleet: &Fleet, inventory: &FleetInventory) -> Result<Vec<Step>, RegionProblem> {
-    let found = inventory
-        .bucket
-        .as_ref()
-        .map_err(|unreadable| RegionProblem::Unreadable(unreadable.clone()))?;
+    let found = match &inventory.bucket {
+        BucketObservation::Unreadable(why) => return Err(RegionProblem::Unreadable(why.clone())),
+        BucketObservation::Found(found) => Some(found),
+        BucketObservation::Missing => None,
+    };
     let bucket = fleet.state.bucket.clone();
     let object = format!("bucket `{bucket}`");
     let mut steps = Vec::new();
@@ -156,10 +157,7 @@ fn plan_bucket(fleet: &Fleet, inventory: &FleetInventory) -> Result<Vec<Step>, R
             },
         )),
     }
-    if !found
-        .as_ref()
-        .is_some_and(|found| found.public_access_block)
-    {
+    if !found.is_some_and(|found| found.public_access_block) {
         steps.push(create(
             format!("public access block of {object}"),
             vec![field("public access", "blocked")],
@@ -168,7 +166,7 @@ fn plan_bucket(fleet: &Fleet, inventory: &FleetInventory) -> Result<Vec<Step>, R
             },
         ));
     }
-    if !found.as_ref().is_some_and(|found| found.encryption) {
+    if !found.is_some_and(|found| found.encryption) {
         steps.push(create(
             format!("encryption of {object}"),
             vec![field("encryption", "AES256")],

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use firstboot::Role;
 pub use firstboot::tag;
 
-use crate::definition::Fleet;
+use crate::definition::{Fleet, FleetRole};
 use crate::digest::sha256_hex;
 
 /// The lifecycle hook at launch.
@@ -32,6 +32,16 @@ pub fn group(cluster: &str, role: Role, slot: Option<u32>) -> String {
         Some(slot) => format!("{cluster}-{}-{slot}", role.as_str()),
         None => template(cluster, role),
     }
+}
+
+/// The Auto Scaling groups that a fleet has for a role.
+pub fn groups(cluster: &str, role: &FleetRole) -> Vec<String> {
+    let one = vec![group(cluster, role.role, None)];
+    role.data_volume_gib.map_or(one, |_| {
+        (1..=role.desired)
+            .map(|slot| group(cluster, role.role, Some(slot)))
+            .collect()
+    })
 }
 
 /// A role's target group. A long name keeps its beginning and gets a digest.

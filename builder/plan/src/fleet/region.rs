@@ -189,12 +189,7 @@ fn surplus(fleet: &Fleet, found: &RegionInventory) -> Vec<String> {
         if role.health.https.is_some() {
             target_groups.push(names::target_group(&fleet.cluster, role.role));
         }
-        match role.data_volume_gib {
-            None => groups.push(names::group(&fleet.cluster, role.role, None)),
-            Some(_) => groups.extend(
-                (1..=role.desired).map(|slot| names::group(&fleet.cluster, role.role, Some(slot))),
-            ),
-        }
+        groups.extend(names::groups(&fleet.cluster, role));
     }
     let ours = |tags: &BTreeMap<String, String>| tags.get(tag::CLUSTER) == Some(&fleet.cluster);
     let mut surplus = Vec::new();
