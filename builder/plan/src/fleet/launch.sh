@@ -149,11 +149,11 @@ done
 profile=$(printf '%s' "$profile" | head -n 1)
 
 get meta-data/tags/instance >"$work/tags" || abandon "its tags cannot be read: InstanceMetadataTags is not enabled"
-tagged=$(get meta-data/tags/instance/vmimage:role) || abandon "it has no tag vmimage:role"
-[ "$tagged" = "$role" ] || abandon "its tag vmimage:role is $tagged, its launch template's role is $role"
 slot=$(get meta-data/tags/instance/vmimage:slot) && group=$group-$slot
 # EC2's own word counts, where it says it.
 named=$(get meta-data/tags/instance/aws:autoscaling:groupName) && group=$named
+tagged=$(get meta-data/tags/instance/vmimage:role) || abandon "it has no tag vmimage:role"
+[ "$tagged" = "$role" ] || abandon "its tag vmimage:role is $tagged, its launch template's role is $role"
 
 # The first of the names that DHCP gave, without its domain.
 name=$(must meta-data/local-hostname) || abandon "the metadata service does not name it"
