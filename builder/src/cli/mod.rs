@@ -4,6 +4,7 @@ mod bake;
 mod boot_test;
 mod check;
 mod diff;
+mod fleet;
 mod inspect;
 mod lock;
 mod source_options;
@@ -44,6 +45,8 @@ enum Verb {
     Inspect(inspect::InspectArguments),
     /// Say how two images differ
     Diff(diff::DiffArguments),
+    /// Make AWS as the fleet's definition says
+    Fleet(fleet::FleetArguments),
     #[command(hide = true)]
     MetadataRelay(boot_test::RelayArguments),
 }
@@ -96,6 +99,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Verb::BootTest(arguments) => boot_test::run(&arguments),
         Verb::Inspect(arguments) => inspect::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
+        Verb::Fleet(arguments) => fleet::run(&context, &arguments),
         Verb::MetadataRelay(arguments) => boot_test::run_relay(&arguments),
     }
 }
