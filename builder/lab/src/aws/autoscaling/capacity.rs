@@ -176,7 +176,7 @@ fn set_instance_health(
         if let Some(member) = region.scaling.member_mut(&name, id) {
             member.healthy = true;
         }
-    } else if !(respects && in_grace) && !member.lifecycle.is_ending() {
+    } else if !(member.lifecycle.is_ending() || respects && in_grace) {
         region.mark_unhealthy(&name, id, "a user health-check");
     }
     Ok(())

@@ -18,7 +18,7 @@ impl Region {
             if group.suspends("Terminate") {
                 return;
             }
-            let Some(victim) = self.victim(group) else {
+            let Some(victim) = Self::victim(group) else {
                 return;
             };
             let at = self.epoch.to_the_second(self.now);
@@ -36,7 +36,7 @@ impl Region {
 
     /// The member that a scale-in ends: in the zone with the most, and there as the group's
     /// policies say.
-    fn victim(&self, group: &Group) -> Option<String> {
+    fn victim(group: &Group) -> Option<String> {
         let unprotected = || group.counted().filter(|member| !member.protected);
         let fullest = unprotected()
             .map(|member| group.in_zone(&member.zone))

@@ -137,7 +137,7 @@ fn new_group(
         min: 0,
         max: 0,
         desired: 0,
-        cooldown: Duration::from_secs(300),
+        cooldown: Duration::from_mins(5),
         scaled_at: None,
         source,
         subnets: Vec::new(),

@@ -15,7 +15,7 @@ const HOOKS_AT_MOST: usize = 50;
 /// How long an action waits unless the hook says.
 const TIMEOUT: u64 = 3_600;
 /// No action waits longer, whatever heartbeats say, ...
-const CAP: Duration = Duration::from_secs(48 * 3_600);
+const CAP: Duration = Duration::from_hours(48);
 /// ... or longer than so many timeouts.
 const TIMEOUTS_AT_MOST: u32 = 100;
 

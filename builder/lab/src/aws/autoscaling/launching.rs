@@ -14,7 +14,7 @@ use crate::aws::schedule::Event;
 /// How long a group waits after its first failed launch; twice as long each time after it.
 const RETRY: Duration = Duration::from_secs(15);
 /// It never waits longer.
-const RETRY_AT_MOST: Duration = Duration::from_secs(600);
+const RETRY_AT_MOST: Duration = Duration::from_mins(10);
 
 /// What a group launches, ready.
 struct Prepared {

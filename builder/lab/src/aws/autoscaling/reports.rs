@@ -81,6 +81,7 @@ fn describe_auto_scaling_instances(
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every operation")]
 fn describe_account_limits(
     region: &mut Region,
     _call: &Call<'_>,

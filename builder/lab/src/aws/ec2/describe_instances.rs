@@ -194,7 +194,7 @@ fn write_reserved(region: &Region, xml: &mut Xml, id: &str, told: &[Told<'_>]) {
     }
     xml.list("groupSet", [(); 0], |_, ()| ());
     xml.list("instancesSet", told, |xml, one| {
-        write_instance(region, xml, one)
+        write_instance(region, xml, one);
     });
 }
 

@@ -12,6 +12,10 @@ use crate::aws::history::History;
 
 /// One instance.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "`instance_type` is EC2's own name"
+)]
 pub(crate) struct Instance {
     pub(crate) id: String,
     pub(crate) reservation_id: String,
@@ -151,14 +155,14 @@ impl Instances {
     }
 
     /// Changes the tags of one.
-    pub(crate) fn set_tags(&mut self, id: &str, now: Duration, tags: Tags) {
+    pub(crate) fn set_tags(&mut self, id: &str, now: Duration, tags: &Tags) {
         let Some(instance) = self.all.get_mut(id) else {
             return;
         };
         let before = instance.tags.get().clone();
         instance.tags.set(now, tags.clone());
         self.unindex(id, &before);
-        self.index(id, &tags);
+        self.index(id, tags);
     }
 
     /// Changes the state of one.

@@ -201,7 +201,7 @@ fn modify_instance_metadata_options(
     xml.text("instanceId", id);
     let instance = find(region, id)?;
     xml.within("instanceMetadataOptions", |xml| {
-        write_metadata(xml, instance)
+        write_metadata(xml, instance);
     });
     Ok(())
 }

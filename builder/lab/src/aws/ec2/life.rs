@@ -16,7 +16,7 @@ const STOPPING: Duration = Duration::from_secs(3);
 /// How long a machine takes to be gone.
 const TERMINATING: Duration = Duration::from_secs(2);
 /// How long a terminated instance is told of.
-const LINGERING: Duration = Duration::from_secs(3_600);
+const LINGERING: Duration = Duration::from_hours(1);
 
 impl Region {
     /// All that a node and its metadata service need.

@@ -1,5 +1,7 @@
 //! Owns launching instances: `RunInstances`, and the launch that Auto Scaling uses too.
 
+use std::sync::Arc;
+
 use super::describe_instances::write_reservation;
 use super::instance::{Instance, State};
 use super::network::{Subnet, no_free_addresses};
@@ -130,18 +132,20 @@ impl Region {
             .map(|subnet| subnet.zone.as_str())
             .filter(|other| *other != zone && self.room_in(other) > 0)
             .collect();
-        let mut text = format!(
+        let elsewhere = if others.is_empty() {
+            String::new()
+        } else {
+            format!(
+                " You can currently get {instance_type} capacity by not specifying an \
+                 Availability Zone in your request or choosing {}.",
+                others.join(", ")
+            )
+        };
+        let text = format!(
             "We currently do not have sufficient {instance_type} capacity in the Availability Zone \
              you requested ({zone}). Our system will be working on provisioning additional \
-             capacity."
+             capacity.{elsewhere}"
         );
-        if !others.is_empty() {
-            text.push_str(&format!(
-                " You can currently get {instance_type} capacity by not specifying an Availability \
-                 Zone in your request or choosing {}.",
-                others.join(", ")
-            ));
-        }
         ApiError::new("InsufficientInstanceCapacity", text).with_status(500)
     }
 
@@ -171,7 +175,7 @@ impl Region {
             private_dns: self.private_dns(address),
             key_name: spec.key_name.clone(),
             client_token: origin.client_token.map(str::to_owned),
-            user_data: spec.user_data.clone(),
+            user_data: Arc::clone(&spec.user_data),
             tags: History::new(self.now, spec.tags.clone()),
             state: History::new(self.now, State::Pending),
             reason: None,

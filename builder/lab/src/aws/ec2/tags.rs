@@ -173,7 +173,7 @@ impl Region {
     fn set_tags(&mut self, id: &str, tags: Tags) {
         let now = self.now;
         if self.instances.get(id).is_some() {
-            self.instances.set_tags(id, now, tags);
+            self.instances.set_tags(id, now, &tags);
             if let Some(launch) = self.launch_of(id) {
                 self.changes.push(Change::Metadata(Box::new(launch)));
             }
@@ -252,7 +252,7 @@ fn describe_tags(region: &mut Region, call: &Call<'_>, xml: &mut Xml) -> Result<
     let filters = Filters::parse(call.params, &known)?;
     let page = Page::of_ec2(call.params, &(5..=1000))?;
     let view = region.view();
-    let mut rows: Vec<(String, (&str, &str, &str, &str))> = Vec::new();
+    let mut rows = Vec::new();
     for (id, kind, tags) in region.tagged() {
         let Some(tags) = tags.at(view) else { continue };
         for (key, value) in tags {

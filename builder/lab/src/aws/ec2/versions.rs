@@ -117,7 +117,7 @@ fn create_launch_template_version(
     let template = region.templates.named(params)?;
     let made = template.version(&number.to_string())?;
     xml.within("launchTemplateVersion", |xml| {
-        write_version(xml, template, made)
+        write_version(xml, template, made);
     });
     let number = number.to_string();
     region

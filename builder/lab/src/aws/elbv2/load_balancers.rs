@@ -83,6 +83,17 @@ impl Region {
     }
 }
 
+fn check_name(name: &str) -> Result<(), ApiError> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.len() <= 32 && name.bytes().all(legal) && !name.starts_with("internal-") {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "The load balancer name '{name}' can only contain characters that are alphanumeric \
+         characters and hyphens(-), at most 32, and cannot begin with 'internal-'"
+    )))
+}
+
 fn create_load_balancer(
     region: &mut Region,
     call: &Call<'_>,
@@ -90,13 +101,7 @@ fn create_load_balancer(
 ) -> Result<(), ApiError> {
     let params = call.params;
     let name = params.required("Name")?;
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if name.len() > 32 || !name.bytes().all(legal) || name.starts_with("internal-") {
-        return Err(ApiError::validation(format!(
-            "The load balancer name '{name}' can only contain characters that are alphanumeric \
-             characters and hyphens(-), at most 32, and cannot begin with 'internal-'"
-        )));
-    }
+    check_name(name)?;
     let kind = params.filled("Type").unwrap_or("application");
     let letters = match kind {
         "application" => "app",
@@ -144,7 +149,7 @@ fn create_load_balancer(
         tags,
     };
     xml.list("LoadBalancers", [&balancer], |xml, one| {
-        write(region, xml, one)
+        write(region, xml, one);
     });
     let arn = balancer.arn.clone();
     region

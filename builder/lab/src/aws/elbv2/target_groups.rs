@@ -172,7 +172,7 @@ fn create_target_group(
             ));
         }
         xml.list("TargetGroups", [known], |xml, known| {
-            write_group(region, xml, known)
+            write_group(region, xml, known);
         });
         return Ok(());
     }
@@ -181,7 +181,7 @@ fn create_target_group(
         return Err(ApiError::new("TooManyTargetGroups", text));
     }
     xml.list("TargetGroups", [&group], |xml, group| {
-        write_group(region, xml, group)
+        write_group(region, xml, group);
     });
     region
         .balancing
@@ -338,9 +338,7 @@ fn describe_target_groups(
     let names = params.strings("Names");
     let groups = &region.balancing.target_groups;
     let is_named = |name: &&str| groups.values().any(|group| group.name == **name);
-    if arns.iter().any(|arn| !groups.contains_key(*arn))
-        || !names.iter().all(|name| is_named(&name))
-    {
+    if arns.iter().any(|arn| !groups.contains_key(*arn)) || !names.iter().all(is_named) {
         return Err(target_group_not_found());
     }
     let balancer = params.filled("LoadBalancerArn");
@@ -359,7 +357,7 @@ fn describe_target_groups(
     });
     let (shown, next) = page.cut(asked.map(|group| (&group.arn, group)));
     xml.list("TargetGroups", shown, |xml, group| {
-        write_group(region, xml, group)
+        write_group(region, xml, group);
     });
     xml.maybe("NextMarker", next.as_deref());
     Ok(())
@@ -375,7 +373,7 @@ fn modify_target_group(
     change_check(group.ok_or_else(target_group_not_found)?, call.params)?;
     let group = region.target_group(call.params)?;
     xml.list("TargetGroups", [group], |xml, group| {
-        write_group(region, xml, group)
+        write_group(region, xml, group);
     });
     Ok(())
 }

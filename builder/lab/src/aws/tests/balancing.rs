@@ -230,100 +230,48 @@ fn what_is_used_is_not_deleted() {
     assert_eq!(error.code, "TargetGroupNotFound");
 }
 
+const WRONG: &str = "\
+ValidationError CreateTargetGroup Name=a_b&Protocol=HTTP&Port=80&VpcId=@vpc
+ValidationError CreateTargetGroup Name=@long&Protocol=HTTP&Port=80&VpcId=@vpc
+ValidationError CreateTargetGroup Name=a&Port=80&VpcId=@vpc
+ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=vpc-0
+ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=@vpc&HealthCheckPath=x
+ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=@vpc&HealthyThresholdCount=11
+ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=@vpc&HealthCheckTimeoutSeconds=30
+ValidationError CreateLoadBalancer Name=one&Subnets.member.1=@first
+SubnetNotFound CreateLoadBalancer Name=one&Subnets.member.1=subnet-0
+InvalidConfigurationRequest CreateLoadBalancer Name=one&Subnets.member.1=@first&Subnets.member.2=@first
+DuplicateLoadBalancerName CreateLoadBalancer Name=front&Subnets.member.1=@first
+CertificateNotFound CreateListener @listener&Protocol=HTTPS&@action
+UnsupportedProtocol CreateListener @listener&Protocol=TCP&@action
+TargetGroupNotFound CreateListener @listener&Protocol=HTTP&@actionx
+LoadBalancerNotFound CreateListener LoadBalancerArn=x&Port=1&Protocol=HTTP&@action
+ValidationError CreateListener @listener&Protocol=HTTP
+ListenerNotFound ModifyListener ListenerArn=x
+TargetGroupNotFound DescribeTargetHealth TargetGroupArn=x
+InvalidTarget RegisterTargets TargetGroupArn=@group&Targets.member.1.Id=10.0.0.1
+ValidationError ModifyTargetGroupAttributes TargetGroupArn=@group&Attributes.member.1.Key=x
+LoadBalancerNotFound AddTags ResourceArns.member.1=arn:x:loadbalancer/y&Tags.member.1.Key=a";
+
 #[test]
 fn wrong_requests_are_refused() {
     let mut bed = Bed::new();
     let group = target_group(&mut bed);
     let balancer = forward(&mut bed, &group);
-    let vpc = vpc(&mut bed);
+    let (vpc, first) = (vpc(&mut bed), bed.subnets[0].clone());
     let listener = format!("LoadBalancerArn={balancer}&Port=443");
     let action = format!(
         "DefaultActions.member.1.Type=forward&DefaultActions.member.1.TargetGroupArn={group}"
     );
-    for (action, body, code) in [
-        (
-            "CreateTargetGroup",
-            format!("Name=a_b&Protocol=HTTP&Port=80&VpcId={vpc}"),
-            "ValidationError",
-        ),
-        (
-            "CreateTargetGroup",
-            format!("Name={}&Protocol=HTTP&Port=80&VpcId={vpc}", "x".repeat(33)),
-            "ValidationError",
-        ),
-        (
-            "CreateTargetGroup",
-            format!("Name=a&Port=80&VpcId={vpc}"),
-            "ValidationError",
-        ),
-        (
-            "CreateTargetGroup",
-            "Name=a&Protocol=HTTP&Port=80&VpcId=vpc-0".to_owned(),
-            "ValidationError",
-        ),
-        (
-            "CreateTargetGroup",
-            format!("{GROUP}&VpcId={vpc}&HealthCheckPath=x"),
-            "ValidationError",
-        ),
-        (
-            "CreateLoadBalancer",
-            format!("Name=one&Subnets.member.1={}", bed.subnets[0]),
-            "ValidationError",
-        ),
-        (
-            "CreateLoadBalancer",
-            "Name=one&Subnets.member.1=subnet-0".to_owned(),
-            "SubnetNotFound",
-        ),
-        (
-            "CreateLoadBalancer",
-            format!(
-                "Name=front&Subnets.member.1={}&Subnets.member.2={}",
-                bed.subnets[0], bed.subnets[1]
-            ),
-            "DuplicateLoadBalancerName",
-        ),
-        (
-            "CreateListener",
-            format!("{listener}&Protocol=HTTPS&{action}"),
-            "CertificateNotFound",
-        ),
-        (
-            "CreateListener",
-            format!("{listener}&Protocol=TCP&{action}"),
-            "UnsupportedProtocol",
-        ),
-        (
-            "CreateListener",
-            format!(
-                "{listener}&Protocol=HTTP&DefaultActions.member.1.Type=forward&DefaultActions.member.1.TargetGroupArn=x"
-            ),
-            "TargetGroupNotFound",
-        ),
-        (
-            "CreateListener",
-            format!("LoadBalancerArn=x&Port=1&Protocol=HTTP&{action}"),
-            "LoadBalancerNotFound",
-        ),
-        (
-            "DescribeTargetHealth",
-            "TargetGroupArn=x".to_owned(),
-            "TargetGroupNotFound",
-        ),
-        (
-            "ModifyTargetGroupAttributes",
-            format!("TargetGroupArn={group}&Attributes.member.1.Key=x&Attributes.member.1.Value=y"),
-            "ValidationError",
-        ),
-        (
-            "AddTags",
-            "ResourceArns.member.1=arn:x:loadbalancer/y&Tags.member.1.Key=a".to_owned(),
-            "LoadBalancerNotFound",
-        ),
-    ] {
-        assert_eq!(bed.elb_error(action, &body).code, code, "{action} {body}");
-    }
+    let values = [
+        ("vpc", &*vpc),
+        ("long", &"x".repeat(33)),
+        ("first", &first),
+        ("listener", &listener),
+        ("action", &action),
+        ("group", &group),
+    ];
+    bed.refuses(Service::ElbV2, WRONG, &values);
 }
 
 #[test]

@@ -131,6 +131,23 @@ impl Bed {
         self.query(service, REGION, action, body).unwrap_err()
     }
 
+    /// Asks for every line of `table` (`code action parameters`, with `@name` in the place of a
+    /// value) and expects the code.
+    pub(super) fn refuses(&mut self, service: Service, table: &str, values: &[(&str, &str)]) {
+        for line in table.lines() {
+            let mut line = line.trim().to_owned();
+            for (name, value) in values {
+                line = line.replace(&format!("@{name}"), value);
+            }
+            let mut words = line.splitn(3, ' ');
+            let mut word = || words.next().unwrap_or_default();
+            let (code, action, body) = (word(), word(), word());
+            let answer = self.query(service, REGION, action, body);
+            let refused = answer.err().map(|error| error.code.into_owned());
+            assert_eq!(refused.as_deref(), Some(code), "{line}");
+        }
+    }
+
     /// A launch template of the image; gives its id.
     pub(super) fn template(&mut self, name: &str) -> String {
         let body = format!(

@@ -142,73 +142,66 @@ fn bounds_move_the_wanted_size_and_a_wanted_size_must_fit() {
     }
 }
 
+const WRONG: &str = "\
+AlreadyExists CreateAutoScalingGroup AutoScalingGroupName=g&@good
+ValidationError CreateAutoScalingGroup @good
+ValidationError CreateAutoScalingGroup AutoScalingGroupName=a:b&@good
+ValidationError CreateAutoScalingGroup AutoScalingGroupName=h&@good&LaunchTemplate.Version=9
+ValidationError CreateAutoScalingGroup AutoScalingGroupName=h&@good&TargetGroupARNs.member.1=arn
+ValidationError CreateAutoScalingGroup AutoScalingGroupName=h&@good&HealthCheckType=COIN
+ValidationError CreateAutoScalingGroup AutoScalingGroupName=h&@good&DesiredCapacity=2
+UnknownParameter CreateAutoScalingGroup AutoScalingGroupName=h&@good&Coffee=1
+ValidationError SetDesiredCapacity AutoScalingGroupName=h&DesiredCapacity=1
+ValidationError DeleteAutoScalingGroup AutoScalingGroupName=h
+ValidationError PutLifecycleHook AutoScalingGroupName=h&LifecycleHookName=x
+ValidationError DescribeLifecycleHooks AutoScalingGroupName=h
+ValidationError SuspendProcesses AutoScalingGroupName=h
+ValidationError AttachLoadBalancerTargetGroups AutoScalingGroupName=g&TargetGroupARNs.member.1=x
+ValidationError CreateOrUpdateTags Tags.member.1.ResourceId=h&Tags.member.1.Key=k
+ValidationError CreateOrUpdateTags Tags.member.1.ResourceId=g&Tags.member.1.Key=aws:k
+ValidationError DescribeTags Filters.member.1.Name=coin&Filters.member.1.Values.member.1=x";
+
 #[test]
 fn wrong_groups_are_refused() {
     let mut bed = Bed::new();
     bed.group([0, 0, 1], "");
-    let template = "&LaunchTemplate.LaunchTemplateName=tpl";
-    let subnet = format!("&VPCZoneIdentifier={}", bed.subnets[0]);
-    let good = format!("{template}{subnet}&MinSize=0&MaxSize=1");
-    for (body, code, message) in [
-        (
-            format!("AutoScalingGroupName=g{good}"),
-            "AlreadyExists",
-            "AutoScalingGroup by this name already exists - A group with the name g already exists",
-        ),
-        (
-            format!("AutoScalingGroupName=h{template}&MinSize=0&MaxSize=1"),
-            "ValidationError",
-            "At least one Availability Zone or VPC Subnet is required.",
-        ),
-        (
-            format!("AutoScalingGroupName=h{subnet}&MinSize=0&MaxSize=1"),
-            "ValidationError",
-            "Valid requests must contain either launchTemplate, launchConfigurationName, instanceId or mixedInstancesPolicy parameter.",
-        ),
-        (
-            format!("AutoScalingGroupName=h{template}{subnet}&MaxSize=1"),
-            "ValidationError",
-            "The request must contain the parameter MinSize",
-        ),
-        (
-            format!("AutoScalingGroupName=h{good}&LaunchTemplate.Version=9"),
-            "ValidationError",
-            "",
-        ),
-        (
-            format!("AutoScalingGroupName=h{good}&TargetGroupARNs.member.1=arn"),
-            "ValidationError",
-            "Provided Target Groups may not be valid. Please ensure they exist and try again.",
-        ),
-        (
-            format!("AutoScalingGroupName=h{good}&TerminationPolicies.member.1=Coin"),
-            "ValidationError",
-            "Invalid termination policy Coin",
-        ),
-        (
-            format!("AutoScalingGroupName=h{good}&Coffee=1"),
-            "UnknownParameter",
-            "The parameter Coffee is not recognized",
-        ),
-    ] {
-        let error = bed.scaling_error("CreateAutoScalingGroup", &body);
-        assert_eq!(error.code, code, "{body}");
-        if !message.is_empty() {
-            assert_eq!(error.message, message, "{body}");
-        }
-    }
+    let create = "CreateAutoScalingGroup";
+    let subnet = format!("VPCZoneIdentifier={}", bed.subnets[0]);
+    let sizes = "MinSize=0&MaxSize=1";
+    let template = "LaunchTemplate.LaunchTemplateName=tpl";
+    let good = format!("{template}&{subnet}&{sizes}");
+    bed.refuses(Service::AutoScaling, WRONG, &[("good", &good)]);
     bed.ec2(
         "CreateLaunchTemplate",
         "LaunchTemplateName=bad&LaunchTemplateData.InstanceType=t3.micro",
     );
-    let body = format!(
-        "AutoScalingGroupName=h&LaunchTemplate.LaunchTemplateName=bad{subnet}&MinSize=0&MaxSize=1"
-    );
-    assert_eq!(
-        bed.scaling_error("CreateAutoScalingGroup", &body).message,
-        "You must use a valid fully-formed launch template. The request must contain the \
-         parameter ImageId"
-    );
+    for (body, message) in [
+        (
+            format!("{template}&{sizes}"),
+            "At least one Availability Zone or VPC Subnet is required.",
+        ),
+        (
+            format!("{subnet}&{sizes}"),
+            "Valid requests must contain either launchTemplate, launchConfigurationName, \
+             instanceId or mixedInstancesPolicy parameter.",
+        ),
+        (
+            format!("{template}&{subnet}&MaxSize=1"),
+            "The request must contain the parameter MinSize",
+        ),
+        (
+            format!("{good}&TerminationPolicies.member.1=Coin"),
+            "Invalid termination policy Coin",
+        ),
+        (
+            format!("LaunchTemplate.LaunchTemplateName=bad&{subnet}&{sizes}"),
+            "You must use a valid fully-formed launch template. The request must contain the \
+             parameter ImageId",
+        ),
+    ] {
+        let body = format!("AutoScalingGroupName=h&{body}");
+        assert_eq!(bed.scaling_error(create, &body).message, message);
+    }
     let error = bed.scaling_error("UpdateAutoScalingGroup", "AutoScalingGroupName=h");
     assert_eq!(
         error.message,

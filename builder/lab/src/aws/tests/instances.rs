@@ -78,6 +78,27 @@ fn the_outside_says_when_a_machine_runs() {
     assert_eq!(state(&mut bed, &other), "shutting-down");
 }
 
+const WRONG_LAUNCHES: &str = "\
+MissingParameter RunInstances ImageId=@image&InstanceType=t3.micro&MaxCount=1
+MissingParameter RunInstances ImageId=@image&MinCount=1&MaxCount=1
+InvalidParameterValue RunInstances ImageId=@image&InstanceType=t3.micro&MinCount=2&MaxCount=1
+InvalidAMIID.NotFound RunInstances ImageId=ami-0&InstanceType=t3.micro&MinCount=1&MaxCount=1
+InvalidAMIID.Malformed RunInstances ImageId=x&InstanceType=t3.micro&MinCount=1&MaxCount=1
+InvalidAMIID.Unavailable RunInstances ImageId=@pending&InstanceType=t3.micro&MinCount=1&MaxCount=1
+InvalidParameterValue RunInstances ImageId=@image&InstanceType=t4g.micro&MinCount=1&MaxCount=1
+InvalidSubnetID.NotFound RunInstances @good&SubnetId=subnet-0
+InvalidGroup.NotFound RunInstances @good&SecurityGroupId.1=sg-0
+UnknownParameter RunInstances @good&Coffee=black
+DryRunOperation RunInstances @good&DryRun=true
+InsufficientFreeAddressesInSubnet RunInstances ImageId=@image&InstanceType=t3.micro&MinCount=5000&MaxCount=5000
+InstanceLimitExceeded RunInstances ImageId=@image&InstanceType=t3.micro&MinCount=1&MaxCount=5001
+InvalidParameterValue RunInstances @good&MetadataOptions.InstanceMetadataTags=enabled&TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=a/b
+InvalidParameterValue RunInstances @good&TagSpecification.1.ResourceType=coffee&TagSpecification.1.Tag.1.Key=a
+InvalidInstanceID.NotFound TerminateInstances InstanceId.1=i-0
+InvalidInstanceID.Malformed StopInstances InstanceId.1=x
+MissingParameter StartInstances
+InvalidInstanceID.NotFound DescribeInstanceStatus InstanceId.1=i-0";
+
 #[test]
 fn wrong_launches_are_refused_in_ec2s_words() {
     let mut bed = Bed::new();
@@ -85,73 +106,22 @@ fn wrong_launches_are_refused_in_ec2s_words() {
         state: ImageState::Pending,
         ..Bed::image()
     };
-    let pending = bed
-        .aws
-        .register_image(bed::REGION, pending, bed.now)
-        .unwrap();
-    let image = bed.image.clone();
-    for (body, code) in [
-        (
-            format!("ImageId={image}&InstanceType=t3.micro&MaxCount=1"),
-            "MissingParameter",
-        ),
-        (
-            format!("ImageId={image}&InstanceType=t3.micro&MinCount=2&MaxCount=1"),
-            "InvalidParameterValue",
-        ),
-        (
-            "ImageId=ami-0&InstanceType=t3.micro&MinCount=1&MaxCount=1".to_owned(),
-            "InvalidAMIID.NotFound",
-        ),
-        (
-            "ImageId=x&InstanceType=t3.micro&MinCount=1&MaxCount=1".to_owned(),
-            "InvalidAMIID.Malformed",
-        ),
-        (
-            format!("ImageId={pending}&InstanceType=t3.micro&MinCount=1&MaxCount=1"),
-            "InvalidAMIID.Unavailable",
-        ),
-        (
-            format!("ImageId={image}&InstanceType=t4g.micro&MinCount=1&MaxCount=1"),
-            "InvalidParameterValue",
-        ),
-        (
-            format!(
-                "ImageId={image}&InstanceType=t3.micro&MinCount=1&MaxCount=1&SubnetId=subnet-0"
-            ),
-            "InvalidSubnetID.NotFound",
-        ),
-        (
-            format!(
-                "ImageId={image}&InstanceType=t3.micro&MinCount=1&MaxCount=1&SecurityGroupId.1=sg-0"
-            ),
-            "InvalidGroup.NotFound",
-        ),
-        (
-            format!("ImageId={image}&InstanceType=t3.micro&MinCount=1&MaxCount=1&Coffee=black"),
-            "UnknownParameter",
-        ),
-        (
-            format!("ImageId={image}&InstanceType=t3.micro&MinCount=1&MaxCount=1&DryRun=true"),
-            "DryRunOperation",
-        ),
-        (
-            format!(
-                "ImageId={image}&InstanceType=t3.micro&MinCount=1&MaxCount=1&MetadataOptions.InstanceMetadataTags=enabled\
-                 &TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=a/b"
-            ),
-            "InvalidParameterValue",
-        ),
-    ] {
-        assert_eq!(bed.ec2_error("RunInstances", &body).code, code, "{body}");
-    }
-    // Nothing was launched by any of them.
-    assert_eq!(
-        texts(&bed.ec2("DescribeInstances", ""), "instanceId"),
-        [""; 0]
+    let pending = bed.aws.register_image(bed::REGION, pending, bed.now);
+    let good = format!(
+        "ImageId={}&InstanceType=t3.micro&MinCount=1&MaxCount=1",
+        bed.image
     );
-    let dry = format!("ImageId={image}&InstanceType=t3.micro&MinCount=1&MaxCount=1&DryRun=true");
-    assert_eq!(bed.ec2_error("RunInstances", &dry).status, 412);
+    let values = [
+        ("image", &*bed.image.clone()),
+        ("pending", &pending.unwrap()),
+        ("good", &good),
+    ];
+    bed.refuses(Service::Ec2, WRONG_LAUNCHES, &values);
+    // Nothing was launched by any of them.
+    let body = bed.ec2("DescribeInstances", "");
+    assert_eq!(texts(&body, "instanceId"), [""; 0]);
+    let error = bed.ec2_error("RunInstances", &format!("{good}&DryRun=true"));
+    assert_eq!(error.status, 412);
 }
 
 #[test]
@@ -209,13 +179,11 @@ fn filters_find_instances_by_tag_and_state() {
     bed.pass(5);
     bed.ec2("StopInstances", &format!("InstanceId.1={api}"));
     let find = |bed: &mut Bed, filters: &[(&str, &str)]| {
-        let mut body = String::new();
-        for (number, (name, value)) in filters.iter().enumerate() {
-            body.push_str(&format!(
-                "&Filter.{number}.Name={name}&Filter.{number}.Value.1={value}"
-            ));
-        }
-        texts(&bed.ec2("DescribeInstances", &body), "instanceId")
+        let numbered = filters.iter().enumerate();
+        let body: Vec<String> = numbered
+            .map(|(n, (name, value))| format!("&Filter.{n}.Name={name}&Filter.{n}.Value.1={value}"))
+            .collect();
+        texts(&bed.ec2("DescribeInstances", &body.concat()), "instanceId")
     };
     let role = "tag:vmimage:role";
     assert_eq!(find(&mut bed, &[(role, "web")]), [web.as_str()]);
@@ -297,36 +265,33 @@ fn tags_of_the_metadata_service_must_be_names() {
     assert_eq!((launch.hop_limit, launch.http_tokens_required), (3, false));
 }
 
+const WRONG_TAGS: &str = "\
+TagLimitExceeded CreateTags ResourceId.1=@id@many
+InvalidParameterValue CreateTags ResourceId.1=@id&Tag.1.Key=aws:x&Tag.1.Value=
+InvalidParameterValue CreateTags ResourceId.1=@id&Tag.1.Key=@long&Tag.1.Value=
+InvalidParameterValue CreateTags ResourceId.1=@id&Tag.1.Key=a&Tag.1.Value=&Tag.2.Key=a
+MissingParameter CreateTags ResourceId.1=@id
+MissingParameter CreateTags Tag.1.Key=a&Tag.1.Value=
+InvalidInstanceID.NotFound CreateTags ResourceId.1=i-0&Tag.1.Key=a&Tag.1.Value=
+InvalidVolume.NotFound CreateTags ResourceId.1=vol-0&Tag.1.Key=a&Tag.1.Value=
+InvalidID CreateTags ResourceId.1=thing&Tag.1.Key=a&Tag.1.Value=";
+
 #[test]
 fn tags_are_limited_and_resources_must_exist() {
     let mut bed = Bed::new();
     let id = run(&mut bed, "");
-    let many: String = (0..51)
-        .map(|n| format!("&Tag.{n}.Key=k{n}&Tag.{n}.Value=v"))
-        .collect();
-    for (body, code) in [
-        (format!("ResourceId.1={id}{many}"), "TagLimitExceeded"),
-        (
-            format!("ResourceId.1={id}&Tag.1.Key=aws:x&Tag.1.Value="),
-            "InvalidParameterValue",
-        ),
-        (format!("ResourceId.1={id}"), "MissingParameter"),
-        ("Tag.1.Key=a&Tag.1.Value=".to_owned(), "MissingParameter"),
-        (
-            "ResourceId.1=i-0&Tag.1.Key=a&Tag.1.Value=".to_owned(),
-            "InvalidInstanceID.NotFound",
-        ),
-        (
-            "ResourceId.1=vol-0&Tag.1.Key=a&Tag.1.Value=".to_owned(),
-            "InvalidVolume.NotFound",
-        ),
-        (
-            "ResourceId.1=thing&Tag.1.Key=a&Tag.1.Value=".to_owned(),
-            "InvalidID",
-        ),
-    ] {
-        assert_eq!(bed.ec2_error("CreateTags", &body).code, code, "{body}");
-    }
+    let many: Vec<String> = (0..51).map(|n| format!("&Tag.{n}.Key=k{n}")).collect();
+    let values = [
+        ("id", &*id),
+        ("many", &many.concat()),
+        ("long", &"x".repeat(129)),
+    ];
+    bed.refuses(Service::Ec2, WRONG_TAGS, &values);
+    let body = bed.ec2(
+        "DescribeTags",
+        "Filter.1.Name=resource-type&Filter.1.Value.1=instance",
+    );
+    assert_eq!(texts(&body, "key"), [""; 0]);
 }
 
 #[test]

@@ -19,9 +19,12 @@ fn newest_cause(bed: &mut Bed, description: &str) -> String {
     matching.next().map(|(_, cause)| cause).unwrap_or_default()
 }
 
+/// Something that makes an instance unhealthy.
+type Breakage = fn(&mut Bed, &str);
+
 #[test]
 fn what_is_unhealthy_is_replaced() {
-    let reasons: [(&str, fn(&mut Bed, &str)); 4] = [
+    let reasons: [(&str, Breakage); 4] = [
         ("an EC2 instance status checks failure", |bed, id| {
             bed.aws.instance_failed(bed::REGION, id, "hung", bed.now);
         }),

@@ -115,93 +115,38 @@ fn ten_thousand_versions_are_the_most() {
     assert_eq!(error.code, "MaxTemplateVersionLimitExceeded");
 }
 
+const WRONG: &str = "\
+InvalidLaunchTemplateName.AlreadyExistsException CreateLaunchTemplate LaunchTemplateName=tpl&@data
+InvalidLaunchTemplateName.MalformedException CreateLaunchTemplate LaunchTemplateName=a%20b&@data
+InvalidLaunchTemplateName.MalformedException CreateLaunchTemplate LaunchTemplateName=ab&@data
+MissingParameter CreateLaunchTemplate LaunchTemplateName=abc
+MissingParameter CreateLaunchTemplate @data
+InvalidUserData.Malformed CreateLaunchTemplate LaunchTemplateName=abc&LaunchTemplateData.UserData=!
+UnknownParameter CreateLaunchTemplate LaunchTemplateName=abc&LaunchTemplateData.Coffee=1&@data
+DryRunOperation CreateLaunchTemplate LaunchTemplateName=abc&DryRun=true&@data
+InvalidLaunchTemplateName.NotFoundException DescribeLaunchTemplates LaunchTemplateName.1=other
+InvalidLaunchTemplateName.NotFoundException DescribeLaunchTemplateVersions LaunchTemplateName=other
+InvalidLaunchTemplateId.NotFound DescribeLaunchTemplateVersions LaunchTemplateId=lt-0
+InvalidLaunchTemplateId.Malformed DescribeLaunchTemplateVersions LaunchTemplateId=x
+InvalidParameterCombination DescribeLaunchTemplateVersions LaunchTemplateId=@id&LaunchTemplateName=tpl
+InvalidLaunchTemplateId.VersionNotFound DescribeLaunchTemplateVersions LaunchTemplateName=tpl&LaunchTemplateVersion.1=9
+MissingParameter DescribeLaunchTemplateVersions
+InvalidLaunchTemplateId.VersionNotFound ModifyLaunchTemplate LaunchTemplateName=tpl&SetDefaultVersion=9
+InvalidLaunchTemplateId.VersionNotFound CreateLaunchTemplateVersion LaunchTemplateName=tpl&SourceVersion=9&@data
+MissingParameter DeleteLaunchTemplateVersions LaunchTemplateName=tpl";
+
 #[test]
 fn wrong_templates_are_refused_in_ec2s_words() {
     let mut bed = Bed::new();
     let id = bed.template("tpl");
     let data = "LaunchTemplateData.InstanceType=t3.small";
-    let create = "CreateLaunchTemplate";
-    let versions = "DescribeLaunchTemplateVersions";
-    for (action, body, code) in [
-        (
-            create,
-            format!("LaunchTemplateName=tpl&{data}"),
-            "InvalidLaunchTemplateName.AlreadyExistsException",
-        ),
-        (
-            create,
-            format!("LaunchTemplateName=a%20b&{data}"),
-            "InvalidLaunchTemplateName.MalformedException",
-        ),
-        (
-            create,
-            format!("LaunchTemplateName=ab&{data}"),
-            "InvalidLaunchTemplateName.MalformedException",
-        ),
-        (
-            create,
-            "LaunchTemplateName=abc".to_owned(),
-            "MissingParameter",
-        ),
-        (
-            create,
-            "LaunchTemplateName=abc&LaunchTemplateData.UserData=!".to_owned(),
-            "InvalidUserData.Malformed",
-        ),
-        (
-            create,
-            format!("LaunchTemplateName=abc&LaunchTemplateData.Coffee=1&{data}"),
-            "UnknownParameter",
-        ),
-        (
-            create,
-            format!("LaunchTemplateName=abc&DryRun=true&{data}"),
-            "DryRunOperation",
-        ),
-        (
-            versions,
-            "LaunchTemplateName=other".to_owned(),
-            "InvalidLaunchTemplateName.NotFoundException",
-        ),
-        (
-            versions,
-            "LaunchTemplateId=lt-0".to_owned(),
-            "InvalidLaunchTemplateId.NotFound",
-        ),
-        (
-            versions,
-            "LaunchTemplateId=x".to_owned(),
-            "InvalidLaunchTemplateId.Malformed",
-        ),
-        (
-            versions,
-            format!("LaunchTemplateId={id}&LaunchTemplateName=tpl"),
-            "InvalidParameterCombination",
-        ),
-        (
-            versions,
-            "LaunchTemplateName=tpl&LaunchTemplateVersion.1=9".to_owned(),
-            "InvalidLaunchTemplateId.VersionNotFound",
-        ),
-        (versions, String::new(), "MissingParameter"),
-        (
-            "ModifyLaunchTemplate",
-            "LaunchTemplateName=tpl&SetDefaultVersion=9".to_owned(),
-            "InvalidLaunchTemplateId.VersionNotFound",
-        ),
-    ] {
-        assert_eq!(bed.ec2_error(action, &body).code, code, "{action} {body}");
-    }
+    bed.refuses(Service::Ec2, WRONG, &[("id", &id), ("data", data)]);
     // What makes no sense is only found at launch: an image that is not there is taken.
-    bed.ec2(
-        create,
-        &format!("LaunchTemplateName=bad&LaunchTemplateData.ImageId=ami-0&{data}"),
-    );
+    let bad = format!("LaunchTemplateName=bad&LaunchTemplateData.ImageId=ami-0&{data}");
+    bed.ec2("CreateLaunchTemplate", &bad);
     let run = "LaunchTemplate.LaunchTemplateName=bad&MinCount=1&MaxCount=1";
-    assert_eq!(
-        bed.ec2_error("RunInstances", run).code,
-        "InvalidAMIID.NotFound"
-    );
+    let error = bed.ec2_error("RunInstances", run);
+    assert_eq!(error.code, "InvalidAMIID.NotFound");
 }
 
 #[test]
