@@ -14,7 +14,11 @@ use vmimage_lab::node::{Lab, NodeLaunch, Settings};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().ok_or("usage: lab-holder NAME STATE-ROOT IMAGE");
+    let mut next = || {
+        arguments
+            .next()
+            .ok_or("usage: lab-holder NAME STATE-ROOT IMAGE")
+    };
     let (name, state_root, image) = (next()?, PathBuf::from(next()?), PathBuf::from(next()?));
     let lab = Lab::start(Settings {
         name,

@@ -37,7 +37,10 @@ pub(crate) fn image() -> &'static Path {
 /// name that an earlier run left is removed.
 pub(crate) fn lab(name: &str) -> Lab {
     fs::create_dir_all(state_root()).unwrap();
-    if Lab::traces(&state_root()).iter().any(|trace| trace.name == name) {
+    if Lab::traces(&state_root())
+        .iter()
+        .any(|trace| trace.name == name)
+    {
         Lab::clean(&state_root(), name).unwrap();
     }
     let lab = Lab::start(settings(name)).unwrap();
@@ -102,7 +105,9 @@ pub(crate) fn done(lab: &Lab, id: &str, argv: &[&str]) -> String {
     let output = lab.exec(id, argv, b"", PATIENCE).unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.code, 0, "{argv:?} in {id}: {errors}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 /// Whether a node reaches an address: one packet there and back.

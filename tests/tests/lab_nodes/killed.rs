@@ -68,7 +68,9 @@ fn processes(group: &Path) -> Vec<u32> {
 fn namespaces(pids: &[u32]) -> Vec<PathBuf> {
     let of = |pid: &u32| {
         let links = ["net", "mnt", "pid"].map(|kind| format!("/proc/{pid}/ns/{kind}"));
-        links.into_iter().filter_map(|link| fs::read_link(link).ok())
+        links
+            .into_iter()
+            .filter_map(|link| fs::read_link(link).ok())
     };
     pids.iter().flat_map(of).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use vmimage_lab::imds::Instance;
 use vmimage_lab::network::Region;
 use vmimage_lab::node::{Ending, Lab, LabError, Phase, Settings};
 
@@ -19,7 +20,10 @@ fn a_node_stops_starts_reboots_and_ends_by_itself() {
 
     lab.stop("i-eu1", PATIENCE).unwrap();
     let state = lab.state("i-eu1").unwrap();
-    assert_eq!((state.phase, state.ending), (Phase::Off, Some(Ending::Stopped)));
+    assert_eq!(
+        (state.phase, state.ending),
+        (Phase::Off, Some(Ending::Stopped))
+    );
     lab.start_node("i-eu1").unwrap();
     lab.wait_up("i-eu1", 3, PATIENCE).unwrap();
     let runs = lab.start_node("i-eu1").unwrap_err();
@@ -48,23 +52,28 @@ fn what_is_refused(lab: &Lab) {
         Lab::start(settings("life")).map(drop),
         "lab `life` is running",
     );
+    refused(Lab::clean(&state_root(), "life"), "lab `life` is running");
+    let launch = |edit: fn(&mut Instance)| {
+        let mut wrong = node("eu-west-1", 1);
+        edit(&mut wrong.instance);
+        lab.launch(&wrong)
+    };
     refused(
-        Lab::clean(&state_root(), "life"),
-        "lab `life` is running",
-    );
-    let mut wrong = node("eu-west-1", 1);
-    wrong.instance.local_ipv4 = [10, 1, 0, 11].into();
-    refused(
-        lab.launch(&wrong),
+        launch(|instance| instance.local_ipv4 = [10, 1, 0, 11].into()),
         "node `i-eu1` cannot have the address 10.1.0.11: region `eu-west-1` has 10.2.0.0/16",
     );
-    wrong.instance.region = "mars-1".to_owned();
-    refused(lab.launch(&wrong), "the lab has no region `mars-1`");
-    wrong.instance.ami_id = "ami-none".to_owned();
-    wrong.instance.region = "eu-west-1".to_owned();
-    refused(lab.launch(&wrong), "the lab has no image `ami-none`");
-    wrong.instance.instance_id = "../i".to_owned();
-    refused(lab.launch(&wrong), "`../i` is no instance id");
+    refused(
+        launch(|instance| "mars-1".clone_into(&mut instance.region)),
+        "the lab has no region `mars-1`",
+    );
+    refused(
+        launch(|instance| "ami-none".clone_into(&mut instance.ami_id)),
+        "the lab has no image `ami-none`",
+    );
+    refused(
+        launch(|instance| "../i".clone_into(&mut instance.instance_id)),
+        "`../i` is no instance id",
+    );
 }
 
 #[test]
@@ -105,5 +114,8 @@ fn bad_settings_leave_nothing() {
         state_root: Path::new("/run/x").to_owned(),
         ..settings("bad")
     };
-    refused(Lab::start(lost).map(drop), "a lab cannot keep its state in `/run/x`");
+    refused(
+        Lab::start(lost).map(drop),
+        "a lab cannot keep its state in `/run/x`",
+    );
 }

@@ -59,7 +59,14 @@ fn what_nodes_are_told(lab: &vmimage_lab::node::Lab) {
     assert_eq!(metadata(lab, "i-us1", "meta-data/instance-id"), "i-us1");
     assert_eq!(metadata(lab, "i-eu2", "meta-data/instance-id"), "i-eu2");
     let url = "http://169.254.169.254/latest/meta-data/";
-    let code = ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}"];
+    let code = [
+        "curl",
+        "--silent",
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{http_code}",
+    ];
     let mut asked = code.to_vec();
     asked.push(url);
     assert_eq!(done(lab, "i-us1", &asked), "401");
@@ -87,7 +94,11 @@ fn what_nodes_are_told(lab: &vmimage_lab::node::Lab) {
 fn who_reaches_whom(lab: &vmimage_lab::node::Lab) {
     let name = |name: &str| {
         let found = done(lab, "i-us1", &["getent", "ahostsv4", name]);
-        found.split_whitespace().next().unwrap_or_default().to_owned()
+        found
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     };
     assert_eq!(name("autoscaling.eu-west-1.amazonaws.com"), "10.2.0.3");
     assert_eq!(name("sts.amazonaws.com"), "10.1.0.3");
@@ -99,7 +110,10 @@ fn who_reaches_whom(lab: &vmimage_lab::node::Lab) {
         pointer.split_whitespace().last(),
         Some("ip-10-2-0-12.eu-west-1.compute.internal")
     );
-    assert_eq!(run(lab, "i-us1", &["getent", "hosts", "deb.debian.org"]).0, 2);
+    assert_eq!(
+        run(lab, "i-us1", &["getent", "hosts", "deb.debian.org"]).0,
+        2
+    );
     lab.set_name("web.example.test", vec![[10, 2, 0, 12].into()]);
     assert_eq!(name("web.example.test"), "10.2.0.12");
     assert!(reaches(lab, "i-us1", "10.1.0.12"), "within a region");

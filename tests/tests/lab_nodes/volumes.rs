@@ -23,7 +23,15 @@ fn a_volume_outlives_a_power_cut_and_its_node() {
     assert_eq!(run(&lab, "i-us1", &["blkid", "--probe", &device]).0, 2);
     done(&lab, "i-us1", &["mkfs.ext4", "-q", &device]);
     done(&lab, "i-us1", &["blkid", "--probe", &device]);
-    done(&lab, "i-us1", &["sh", "-c", &format!("echo precious >{data}; echo own >/root/own")]);
+    done(
+        &lab,
+        "i-us1",
+        &[
+            "sh",
+            "-c",
+            &format!("echo precious >{data}; echo own >/root/own"),
+        ],
+    );
 
     let boot_id = done(&lab, "i-us1", &["cat", "/proc/sys/kernel/random/boot_id"]);
     lab.kill("i-us1").unwrap();

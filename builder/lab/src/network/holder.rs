@@ -104,7 +104,11 @@ impl Holder {
     ) -> Result<String, NetworkError> {
         let mut command = self.command(program);
         command.args(arguments);
-        to_end(command, &format!("{program} {}", arguments.join(" ")), stdin)
+        to_end(
+            command,
+            &format!("{program} {}", arguments.join(" ")),
+            stdin,
+        )
     }
 
     /// Calls `action` on a thread of its own inside the lab's network namespace. Sockets that it
@@ -144,11 +148,7 @@ pub(crate) fn in_group(group: &Path, program: &str) -> Command {
 }
 
 /// Runs a command to its end; returns what it printed.
-fn to_end(
-    mut command: Command,
-    named: &str,
-    stdin: &str,
-) -> Result<String, NetworkError> {
+fn to_end(mut command: Command, named: &str, stdin: &str) -> Result<String, NetworkError> {
     let start = |source| NetworkError::Start {
         program: named.to_owned(),
         source,

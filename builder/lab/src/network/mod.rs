@@ -14,11 +14,12 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 pub use error::NetworkError;
-pub(crate) use holder::in_group;
 use holder::Holder;
+pub(crate) use holder::in_group;
 pub use region::{METADATA, Region, host_name, mac_of};
 use rules::Cut;
 
@@ -41,6 +42,7 @@ pub struct Network {
     regions: Vec<Region>,
     cuts: Mutex<Cuts>,
     holder: Holder,
+    over: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +69,7 @@ impl Network {
             regions: regions.to_vec(),
             cuts: Mutex::default(),
             holder: Holder::start(group)?,
+            over: AtomicBool::new(false),
         };
         // Named network namespaces and what systemd-nspawn keeps lie below `/run`.
         network
@@ -145,6 +148,17 @@ impl Network {
         self.recut(BTreeSet::clear)
     }
 
+    /// Says that the holder is about to be killed: what it holds goes with it, and nothing of it can
+    /// be taken down any more.
+    pub(crate) fn forsake(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
+    /// Whether the holder is about to be killed, or has been.
+    pub(crate) fn is_forsaken(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
     pub(crate) fn holder(&self) -> &Holder {
         &self.holder
     }
@@ -210,10 +224,10 @@ impl Network {
 }
 
 fn set_up(regions: &[Region]) -> String {
-    let mut batch = format!("link set dev lo up\naddress add {METADATA}/32 dev lo\n");
-    for region in regions {
+    let loopback = format!("link set dev lo up\naddress add {METADATA}/32 dev lo\n");
+    let bridges = regions.iter().map(|region| {
         let bridge = region.bridge();
-        batch.push_str(&format!(
+        format!(
             "link add name {bridge} type bridge stp_state 0\n\
              address add {}/16 dev {bridge}\n\
              address add {}/32 dev {bridge}\n\
@@ -222,13 +236,15 @@ fn set_up(regions: &[Region]) -> String {
             region.gateway(),
             region.resolver(),
             region.endpoint()
-        ));
-    }
-    for rule in rules::standing(regions) {
-        batch.push_str(&format!("rule add {rule}\n"));
-    }
-    batch.push_str("rule del pref 0\n");
-    batch
+        )
+    });
+    let rules = rules::standing(regions).into_iter();
+    [loopback]
+        .into_iter()
+        .chain(bridges)
+        .chain(rules.map(|rule| format!("rule add {rule}\n")))
+        .chain(["rule del pref 0\n".to_owned()])
+        .collect()
 }
 
 /// `/proc/sys/net` is that of the network namespace of the thread that opens it.

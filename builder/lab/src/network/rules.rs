@@ -53,8 +53,7 @@ pub(super) fn cutting(regions: &[Region], cuts: &BTreeSet<Cut>) -> BTreeSet<Stri
                     for other in regions.iter().filter(|region| region.octet() != *octet) {
                         for (from, to) in [(one, other), (other, one)] {
                             let (bridge, network) = (from.bridge(), to.network());
-                            rules
-                                .insert(format!("pref 100 iif {bridge} to {network} blackhole"));
+                            rules.insert(format!("pref 100 iif {bridge} to {network} blackhole"));
                         }
                     }
                 }

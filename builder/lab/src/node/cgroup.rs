@@ -148,7 +148,7 @@ fn cgroup2_in(mountinfo: &str) -> Option<PathBuf> {
     })
 }
 
-/// The proportional share in a smaps_rollup text.
+/// The proportional share in a `smaps_rollup` text.
 fn pss_bytes(rollup: &str) -> u64 {
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
     let kib = line.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
@@ -174,7 +174,10 @@ mod tests {
 
     #[test]
     fn shares_are_read_in_bytes() {
-        assert_eq!(pss_bytes("Rss:  900 kB\nPss:      12 kB\nPss_Anon: 7 kB\n"), 12_288);
+        assert_eq!(
+            pss_bytes("Rss:  900 kB\nPss:      12 kB\nPss_Anon: 7 kB\n"),
+            12_288
+        );
         assert_eq!(pss_bytes(""), 0);
     }
 }

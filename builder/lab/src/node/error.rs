@@ -167,12 +167,11 @@ impl LabError {
                     .to_owned(),
             ),
             Self::NoProgram { package, .. } => Some(format!("install the package `{package}`")),
-            Self::Stale { name } => {
-                Some(format!("clean it: `vmimage lab down --name {name}`"))
-            }
-            Self::StateRoot { .. } => {
-                Some("give an absolute path without `:`, `,`, `\\`, `\"` or spaces, not below `/run`".to_owned())
-            }
+            Self::Stale { name } => Some(format!("clean it: `vmimage lab down --name {name}`")),
+            Self::StateRoot { .. } => Some(
+                "give an absolute path without `:`, `,`, `\\`, `\"` or spaces, not below `/run`"
+                    .to_owned(),
+            ),
             Self::Name { .. }
             | Self::Running { .. }
             | Self::File { .. }

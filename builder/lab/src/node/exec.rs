@@ -58,7 +58,7 @@ impl Entrance {
         let off = || LabError::NodeOff {
             node: node.to_owned(),
         };
-        let leader = group.processes().into_iter().find(is_first);
+        let leader = group.processes().into_iter().find(|pid| is_first(*pid));
         Ok(Self {
             node: node.to_owned(),
             leader: leader.ok_or_else(off)?,
@@ -82,12 +82,7 @@ impl Entrance {
     }
 
     /// Runs a command to its end, with `stdin` as its input.
-    pub fn run(
-        &self,
-        argv: &[&str],
-        stdin: &[u8],
-        timeout: Duration,
-    ) -> Result<Output, LabError> {
+    pub fn run(&self, argv: &[&str], stdin: &[u8], timeout: Duration) -> Result<Output, LabError> {
         to_end(self.command(argv), stdin, timeout).map_err(|failure| match failure {
             Failure::Io(source) => LabError::File {
                 action: "run a command in a node with",
@@ -130,8 +125,14 @@ fn to_end(mut command: Command, stdin: &[u8], timeout: Duration) -> Result<Outpu
             scope.spawn(move || drop(pipe.write_all(stdin)));
         }
         for (pipe, wrap) in [
-            (output.map(|pipe| Box::new(pipe) as Box<dyn Read + Send>), Heard::Stdout as fn(_) -> _),
-            (errors.map(|pipe| Box::new(pipe) as Box<dyn Read + Send>), Heard::Stderr as fn(_) -> _),
+            (
+                output.map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+                Heard::Stdout as fn(_) -> _,
+            ),
+            (
+                errors.map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+                Heard::Stderr as fn(_) -> _,
+            ),
         ] {
             let tell = tell.clone();
             scope.spawn(move || {
@@ -176,7 +177,7 @@ fn kill_group(child: &Child) -> Result<(), Failure> {
 }
 
 /// Whether a process is the first one in a PID namespace of its own.
-fn is_first(pid: &u32) -> bool {
+fn is_first(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     is_first_in(&status)
 }
@@ -194,7 +195,9 @@ mod tests {
 
     #[test]
     fn process_1_is_told_by_its_innermost_number() {
-        assert!(is_first_in("Name:\tsystemd\nNSpid:\t16704\t14\t1\nNSpgid:\t1\n"));
+        assert!(is_first_in(
+            "Name:\tsystemd\nNSpid:\t16704\t14\t1\nNSpgid:\t1\n"
+        ));
         assert!(!is_first_in("Name:\tnspawn\nNSpid:\t16690\t11\n"));
         assert!(!is_first_in(""));
     }

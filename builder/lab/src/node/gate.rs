@@ -49,7 +49,11 @@ impl Gate {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        *self.gate.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *self
+            .gate
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) += 1;
         self.gate.freed.notify_one();
     }
 }
@@ -86,7 +90,8 @@ mod tests {
         let permit = gate.pass(|| false);
         let unwanted = AtomicUsize::new(0);
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| gate.pass(|| unwanted.load(Ordering::SeqCst) == 1).is_none());
+            let waiting =
+                scope.spawn(|| gate.pass(|| unwanted.load(Ordering::SeqCst) == 1).is_none());
             unwanted.store(1, Ordering::SeqCst);
             gate.look_again();
             assert!(waiting.join().unwrap());

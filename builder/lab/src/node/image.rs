@@ -59,7 +59,9 @@ pub(super) fn open(path: &Path, images: &Path) -> Result<LabImage, LabError> {
     };
     let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if fingerprint.is_empty() || !fingerprint.bytes().all(hexadecimal) {
-        return Err(no_image("the fingerprint in its `manifest.json` is damaged"));
+        return Err(no_image(
+            "the fingerprint in its `manifest.json` is damaged",
+        ));
     }
     let tree = unpacked(&path.join(ARCHIVE), &fingerprint, images)?;
     Ok(LabImage {

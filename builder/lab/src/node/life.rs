@@ -251,7 +251,10 @@ impl Node {
         let mut buffer = [0_u8; 4_096];
         while let Ok(read @ 1..) = notices.recv(&mut buffer) {
             let notice = buffer.get(..read).unwrap_or_default();
-            if notice.split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
+            if notice
+                .split(|byte| *byte == b'\n')
+                .any(|line| line == b"READY=1")
+            {
                 self.change(|inner| {
                     inner.begun = true;
                     inner.phase = Phase::Up;
@@ -300,9 +303,9 @@ impl Node {
 
     /// Waits until `condition` holds; returns whether it does.
     fn wait(&self, timeout: Duration, condition: impl Fn(&Inner) -> bool) -> bool {
-        let waited =
-            self.changed
-                .wait_timeout_while(held(&self.inner), timeout, |inner| !condition(inner));
+        let waited = self
+            .changed
+            .wait_timeout_while(held(&self.inner), timeout, |inner| !condition(inner));
         let (_inner, result) = waited.unwrap_or_else(PoisonError::into_inner);
         !result.timed_out()
     }

@@ -47,8 +47,8 @@ pub(super) fn switch_on(network: &Network, node: &Node) -> Result<Machine, LabEr
         .holder()
         .within(|| address.and_then(|address| UnixDatagram::bind_addr(&address)))?
         .map_err(LabError::file("listen at", Path::new(&name)))?;
-    let (output, errors) = console(&node.place.console)
-        .map_err(LabError::file("write", &node.place.console))?;
+    let (output, errors) =
+        console(&node.place.console).map_err(LabError::file("write", &node.place.console))?;
     let process = network
         .holder()
         .command_in(node.group.path(), "systemd-nspawn")
@@ -69,6 +69,9 @@ pub(super) fn switch_on(network: &Network, node: &Node) -> Result<Machine, LabEr
 pub(super) fn clear_away(network: &Network, node: &Node) -> Result<(), LabError> {
     node.group.kill()?;
     node.group.remove()?;
+    if network.is_forsaken() {
+        return Ok(());
+    }
     drop(network.unplug(&node.plug));
     let mut mounts = super::lock::held(&node.mounts);
     if mounts.mounted {
@@ -77,7 +80,8 @@ pub(super) fn clear_away(network: &Network, node: &Node) -> Result<(), LabError>
         drop(unmount(network, &["--recursive", "--lazy", volumes]));
         let root = text(&node.place.root);
         // A lazily unmounted overlay could still write where the next one does.
-        if !poll_until(BUSY, || unmount(network, &[root]).is_ok()) {
+        let gone = || network.is_forsaken() || unmount(network, &[root]).is_ok();
+        if !poll_until(BUSY, gone) {
             unmount(network, &["--lazy", root])?;
         }
     }
@@ -85,7 +89,12 @@ pub(super) fn clear_away(network: &Network, node: &Node) -> Result<(), LabError>
 }
 
 /// Shows a volume to a node that is switched on.
-pub(super) fn show_volume(network: &Network, node: &Node, id: &str, source: &Path) -> Result<(), LabError> {
+pub(super) fn show_volume(
+    network: &Network,
+    node: &Node,
+    id: &str,
+    source: &Path,
+) -> Result<(), LabError> {
     let target = node.place.volumes.join(id);
     fs::create_dir_all(&target).map_err(LabError::file("make", &target))?;
     let arguments = ["--bind", text(source), text(&target)];

@@ -8,15 +8,15 @@
 //!
 //! # What a node sees
 //! - `ens5` with its address, a default route, the resolver of its region, and the host name that EC2
-//!   gives (`ip-10-1-0-10`); IMDSv2 at 169.254.169.254.
+//!   gives (`ip-10-1-0-10`); `IMDSv2` at 169.254.169.254.
 //! - Its data volumes at [`VOLUMES`]`/<volume-id>/`: a folder `data`, which is as fast as the machine's
 //!   own disk, and a sparse file `device` of the volume's size, blank at first. There are no loop
-//!   devices; a file system in `device` is made with mkfs and mounted with fuse2fs, so that
+//!   devices; a file system in `device` is made with mkfs and mounted with `fuse2fs`, so that
 //!   formatting only what is blank can be tried. A volume appears when it is attached, also while
 //!   the node runs, and survives the node.
 //! - `/dev/fuse`, and the lab's certificate authority among those that it trusts.
 //!
-//! What differs from EC2: the clock cannot be set, there is no kernel of its own, IMDSv1 is never
+//! What differs from EC2: the clock cannot be set, there is no kernel of its own, `IMDSv1` is never
 //! served, and a power cut loses nothing that was written, because the page cache is the machine's.
 
 mod cgroup;

@@ -120,7 +120,9 @@ fn parse_state(text: &str) -> SystemState {
 }
 
 fn parse_units(text: &str) -> Vec<String> {
-    let names = text.lines().filter_map(|line| line.split_whitespace().next());
+    let names = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
     names.map(str::to_owned).collect()
 }
 

@@ -117,7 +117,7 @@ fn a_pointer_and_an_absence_and_an_empty_answer() {
         .limit_to::<Ptr<_>>()
         .map(|record| record.unwrap().data().to_string())
         .collect();
-    assert_eq!(pointers, ["ip-10-2-0-10.eu-west-1.compute.internal"]);
+    assert_eq!(pointers, ["ip-10-2-0-10.eu-west-1.compute.internal."]);
     let absent = ask("deb.debian.org", Rtype::A);
     assert_eq!(absent.header().rcode(), Rcode::NXDOMAIN);
     assert_eq!(absent.header_counts().ancount(), 0);

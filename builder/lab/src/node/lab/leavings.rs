@@ -2,6 +2,7 @@
 //! starts. Must not start anything.
 
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Lab;
@@ -57,20 +58,20 @@ impl Lab {
         let place = Place::new(state_root, name)?;
         let group = Group::of_lab(name)?;
         let _held = lock(&place, name)?;
-        sweep(&place, &group)?;
-        let path = place.lock();
-        fs::remove_file(&path).map_err(LabError::file("remove", &path))
+        sweep(&place, &group)
     }
 }
 
-/// Ends what still runs and removes all files but the lock.
+/// Ends what still runs and removes all files. The lock must be held.
 pub(super) fn sweep(place: &Place, group: &Group) -> Result<(), LabError> {
     group.kill()?;
     group.remove()?;
     match fs::remove_dir_all(place.lab()) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other.map_err(LabError::file("remove", place.lab())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        other => other.map_err(LabError::file("remove", place.lab()))?,
     }
+    let path = place.lock();
+    fs::remove_file(&path).map_err(LabError::file("remove", &path))
 }
 
 /// Takes the lab's lock, which the kernel gives back when its holder ends, however it does.
@@ -81,20 +82,28 @@ pub(super) fn lock(place: &Place, name: &str) -> Result<File, LabError> {
     }
     let file = File::create(&path).map_err(LabError::file("make", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(LabError::Running {
             name: name.to_owned(),
         }),
         Err(TryLockError::Error(error)) => Err(LabError::file("lock", &path)(error)),
+        Ok(()) if is_at(&file, &path) => Ok(file),
+        // Its holder removed it in between, so somebody else may have the name now.
+        Ok(()) => lock(place, name),
     }
+}
+
+/// Whether `path` still names this file.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (held, named) = (file.metadata(), fs::metadata(path));
+    matches!((held, named), (Ok(held), Ok(named)) if held.ino() == named.ino())
 }
 
 /// Whether this machine and this user can have a lab.
 pub(super) fn check_host() -> Result<(), LabError> {
     check_root()?;
     for (program, package) in PROGRAMS {
-        let is_there = |folder: &&str| Path::new(folder).join(program).is_file();
-        if !FOLDERS.iter().any(|folder| is_there(&folder)) {
+        let is_in = |folder: &str| Path::new(folder).join(program).is_file();
+        if !FOLDERS.iter().any(|folder| is_in(folder)) {
             return Err(LabError::NoProgram { program, package });
         }
     }

@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::imds::Imds;
+use crate::network::{Network, Region};
+use crate::node::LabError;
 use crate::node::cgroup::Group;
 use crate::node::gate::Gate;
 use crate::node::image::{self, LabImage};
@@ -24,9 +27,6 @@ use crate::node::serve::{ByAddress, Metadata, Services};
 use crate::node::state::{Ending, Phase};
 use crate::node::trust;
 use crate::node::volumes::Volumes;
-use crate::node::LabError;
-use crate::imds::Imds;
-use crate::network::{Network, Region};
 use crate::resolver::Names;
 
 /// After its processes are killed, a node is off as soon as its mounts are gone.
@@ -69,7 +69,7 @@ pub struct Lab {
     volumes: Mutex<Volumes>,
     images: Mutex<BTreeMap<String, (LabImage, PathBuf)>>,
     /// Held as long as the lab runs.
-    _lock: File,
+    lock: Option<File>,
 }
 
 /// What the nodes' threads need.
@@ -91,20 +91,21 @@ impl Lab {
                 name: settings.name,
             });
         }
-        let started = Self::build(settings, place.clone(), group.clone(), lock);
-        if started.is_err() {
-            // The error that stopped it says more than one from here would.
-            drop(leavings::sweep(&place, &group));
+        match Self::build(settings, place.clone(), group.clone()) {
+            Ok(mut lab) => {
+                lab.lock = Some(lock);
+                Ok(lab)
+            }
+            Err(error) => {
+                // The error that stopped it says more than one from here would.
+                drop(leavings::sweep(&place, &group));
+                drop(lock);
+                Err(error)
+            }
         }
-        started
     }
 
-    fn build(
-        settings: Settings,
-        place: Place,
-        group: Group,
-        lock: File,
-    ) -> Result<Self, LabError> {
+    fn build(settings: Settings, place: Place, group: Group) -> Result<Self, LabError> {
         for folder in [place.nodes(), place.volumes(), place.trust()] {
             fs::create_dir_all(&folder).map_err(LabError::file("make", &folder))?;
         }
@@ -128,7 +129,7 @@ impl Lab {
             group,
             by_address,
             names,
-            _lock: lock,
+            lock: None,
         })
     }
 
@@ -201,7 +202,7 @@ impl Lab {
         self.attach_first(&node)?;
         held(&self.by_address).insert(instance.local_ipv4, Arc::clone(&node));
         nodes.insert(id.to_owned(), Arc::clone(&node));
-        self.enliven(node)
+        self.enliven(&node)
     }
 
     /// Starts a node that is off, with what it had written.
@@ -212,7 +213,7 @@ impl Lab {
                 node: id.to_owned(),
             });
         }
-        self.enliven(node)
+        self.enliven(&node)
     }
 
     /// Cuts a node's power: nothing that it runs can do anything more, not even close a connection.
@@ -322,12 +323,7 @@ impl Lab {
         })
     }
 
-    fn check_address(
-        &self,
-        id: &str,
-        region: &Region,
-        address: Ipv4Addr,
-    ) -> Result<(), LabError> {
+    fn check_address(&self, id: &str, region: &Region, address: Ipv4Addr) -> Result<(), LabError> {
         let problem = if !region.holds(address) {
             format!("region `{}` has {}", region.name(), region.network())
         } else if let Some(node) = held(&self.by_address).get(&address) {
@@ -358,9 +354,9 @@ impl Lab {
         attached
     }
 
-    fn enliven(&self, node: Arc<Node>) -> Result<(), LabError> {
-        join(&node);
-        let (shared, living) = (Arc::clone(&self.shared), Arc::clone(&node));
+    fn enliven(&self, node: &Arc<Node>) -> Result<(), LabError> {
+        join(node);
+        let (shared, living) = (Arc::clone(&self.shared), Arc::clone(node));
         let thread = thread::Builder::new()
             .name(node.plug.name.clone())
             .spawn(move || living.live(&shared.network, &shared.gate))
@@ -394,6 +390,7 @@ impl Drop for Lab {
         for node in &nodes {
             node.want(Ending::Killed);
         }
+        self.shared.network.forsake();
         self.shared.gate.look_again();
         // The holder too, so that nothing can be started any more. Whatever of this fails, the
         // kernel does when this process ends.
@@ -403,5 +400,6 @@ impl Drop for Lab {
         }
         drop(self.services.take());
         drop(self.group.remove());
+        drop(self.lock.take());
     }
 }
