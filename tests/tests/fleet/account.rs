@@ -116,16 +116,16 @@ impl Account {
         )
     }
 
-    pub(crate) fn apply_with(
-        &self,
-        fleet: &str,
-        arguments: &[&str],
-        keys: &[(&str, &str)],
-    ) -> Ran {
+    pub(crate) fn apply_with(&self, fleet: &str, arguments: &[&str], keys: &[(&str, &str)]) -> Ran {
         self.project.write("fleet.toml", fleet);
         let verb = ["fleet", "apply", "--fleet", "fleet.toml"];
         let mut command = self.project.command(&[&verb, arguments].concat());
-        for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_REGION"] {
+        for name in [
+            "AWS_PROFILE",
+            "AWS_SESSION_TOKEN",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_REGION",
+        ] {
             command.env_remove(name);
         }
         command

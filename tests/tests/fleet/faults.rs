@@ -8,7 +8,11 @@ fn check_complete(account: &Account) {
     let again = account.apply(FLEET, &["--plan"]);
     let end = "\nnothing to do, 44 objects are as they should be\n";
     assert!(again.stdout.ends_with(end), "{}", again.stdout);
-    assert!(!again.stdout.contains('?'), "no second volume, nothing left over: {}", again.stdout);
+    assert!(
+        !again.stdout.contains('?'),
+        "no second volume, nothing left over: {}",
+        again.stdout
+    );
 }
 
 #[test]
@@ -46,12 +50,14 @@ fn a_region_that_is_down_is_reported_and_finished_by_the_next_run() {
     let ran = account.apply(FLEET, &[]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("error: cannot plan `hosting` in `eu-west-1`\n"),
+        ran.stderr
+            .contains("error: cannot plan `hosting` in `eu-west-1`\n"),
         "{}",
         ran.stderr
     );
     assert!(
-        ran.stderr.ends_with("run the same command again to do the rest\n"),
+        ran.stderr
+            .ends_with("run the same command again to do the rest\n"),
         "{}",
         ran.stderr
     );

@@ -21,8 +21,17 @@ fn a_first_apply_brings_a_fleet_up_and_a_second_finds_nothing_to_do() {
     let account = Account::new();
     let plan = account.apply(FLEET, &["--plan"]);
     assert_eq!(plan.code, 0, "{}", plan.stderr);
-    assert!(plan.stdout.ends_with("\n47 steps, 0 objects are as they should be\n"), "{}", plan.stdout);
-    assert_eq!(account.groups("us-east-1").len(), 0, "a plan changes nothing");
+    assert!(
+        plan.stdout
+            .ends_with("\n47 steps, 0 objects are as they should be\n"),
+        "{}",
+        plan.stdout
+    );
+    assert_eq!(
+        account.groups("us-east-1").len(),
+        0,
+        "a plan changes nothing"
+    );
     let ran = account.apply(FLEET, &[]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
     let said = "fleet `hosting` is as `fleet.toml` says: 47 steps done in 2 regions\n";
@@ -31,7 +40,14 @@ fn a_first_apply_brings_a_fleet_up_and_a_second_finds_nothing_to_do() {
         let groups = account.groups(region);
         let sizes: Vec<(&str, u32, u32, usize)> = groups
             .iter()
-            .map(|group| (group.name.as_str(), group.min, group.max, group.members.len()))
+            .map(|group| {
+                (
+                    group.name.as_str(),
+                    group.min,
+                    group.max,
+                    group.members.len(),
+                )
+            })
             .collect();
         let expected = [
             ("hosting-api", 2, 5, 2),
@@ -49,14 +65,24 @@ fn a_first_apply_brings_a_fleet_up_and_a_second_finds_nothing_to_do() {
         assert_eq!(storage["vmimage:size"], "3");
         assert_eq!(storage["vmimage:state"], "s3://hosting-state/fleet");
         // Slots go around the zones.
-        let zones: Vec<&str> = groups[4..7].iter().map(|g| g.members[0].zone.as_str()).collect();
+        let zones: Vec<&str> = groups[4..7]
+            .iter()
+            .map(|g| g.members[0].zone.as_str())
+            .collect();
         let expected = ["a", "b", "c"].map(|zone| format!("{region}{zone}"));
         assert_eq!(zones, expected);
     }
     let again = account.apply(FLEET, &[]);
     assert_eq!(again.code, 0, "{}", again.stderr);
-    assert_eq!(again.stderr, "nothing to do, 44 objects are as they should be\n");
-    assert_eq!(account.notices(), [""; 0], "only what is simulated was asked for");
+    assert_eq!(
+        again.stderr,
+        "nothing to do, 44 objects are as they should be\n"
+    );
+    assert_eq!(
+        account.notices(),
+        [""; 0],
+        "only what is simulated was asked for"
+    );
 }
 
 #[test]
@@ -73,22 +99,33 @@ fn instances_are_what_their_group_says_before_they_are_in_service() {
     assert_eq!(launch.instance_profile.as_deref(), Some("vmimage-node"));
     assert_eq!(launch.user_data[..2], [0x1f, 0x8b]);
     let lifecycle = &account.groups("eu-west-1")[5].members[0].lifecycle;
-    assert!(lifecycle.starts_with("Pending"), "the hook holds it: {lifecycle}");
+    assert!(
+        lifecycle.starts_with("Pending"),
+        "the hook holds it: {lifecycle}"
+    );
 }
 
 #[test]
 fn a_changed_instance_type_makes_a_new_version_there_and_nowhere_else() {
     let account = Account::new();
     assert_eq!(account.apply(FLEET, &[]).code, 0);
-    let changed = FLEET.replace("[role.web]\n", "[role.web]\ninstance-type = \"m7i.large\"\n");
+    let changed = FLEET.replace(
+        "[role.web]\n",
+        "[role.web]\ninstance-type = \"m7i.large\"\n",
+    );
     let plan = account.apply(&changed, &["--plan"]);
     let region = "  ~ launch template `hosting-web`, a version after 1
       instance type: t3.medium -> m7i.large
   ~ Auto Scaling group `hosting-web`
-      launch template: hosting-web, version 1 -> hosting-web, version the new one
+      launch template: hosting-web, version 1 -> hosting-web, the new version
 ";
     assert_eq!(plan.stdout.matches(region).count(), 2, "{}", plan.stdout);
-    assert!(plan.stdout.ends_with("\n4 steps, 40 objects are as they should be\n"), "{}", plan.stdout);
+    assert!(
+        plan.stdout
+            .ends_with("\n4 steps, 40 objects are as they should be\n"),
+        "{}",
+        plan.stdout
+    );
     let ran = account.apply(&changed, &["--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -96,7 +133,10 @@ fn a_changed_instance_type_makes_a_new_version_there_and_nowhere_else() {
     assert_eq!(report["done"].as_array().unwrap().len(), 4);
     assert_eq!(report["done"][0]["outcome"], "version 2");
     let again = account.apply(&changed, &[]);
-    assert_eq!(again.stderr, "nothing to do, 44 objects are as they should be\n");
+    assert_eq!(
+        again.stderr,
+        "nothing to do, 44 objects are as they should be\n"
+    );
 }
 
 #[test]
@@ -109,8 +149,18 @@ fn more_objects_than_a_page_has_are_all_found() {
     assert_eq!(account.apply(&many, &[]).code, 0);
     assert_eq!(account.groups("us-east-1").len(), 65);
     let again = account.apply(&many, &[]);
-    assert_eq!((again.code, again.stderr.contains("nothing to do, ")), (0, true), "{}", again.stderr);
+    assert_eq!(
+        (again.code, again.stderr.contains("nothing to do, ")),
+        (0, true),
+        "{}",
+        again.stderr
+    );
     let fewer = account.apply(FLEET, &["--plan"]);
     let surplus = "  ? not in the fleet, left alone: Auto Scaling group `hosting-storage-";
-    assert_eq!(fewer.stdout.matches(surplus).count(), 2 * 57, "{}", fewer.stdout);
+    assert_eq!(
+        fewer.stdout.matches(surplus).count(),
+        2 * 57,
+        "{}",
+        fewer.stdout
+    );
 }

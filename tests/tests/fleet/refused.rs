@@ -19,13 +19,23 @@ fn without_credentials_nothing_is_asked() {
 #[test]
 fn a_wrong_key_is_refused_with_the_requests_id() {
     let account = Account::new();
-    let keys = [("AWS_ACCESS_KEY_ID", "AKIAWRONG"), ("AWS_SECRET_ACCESS_KEY", "wrong")];
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "AKIAWRONG"),
+        ("AWS_SECRET_ACCESS_KEY", "wrong"),
+    ];
     let ran = account.apply_with(FLEET, &[], &keys);
     assert_eq!(ran.code, 1);
     let lines: Vec<&str> = ran.stderr.lines().collect();
-    assert_eq!(lines[0], "error: cannot ask whose credentials these are in `us-east-1`");
+    assert_eq!(
+        lines[0],
+        "error: cannot ask whose credentials these are in `us-east-1`"
+    );
     let cause = "  caused by: GetCallerIdentity was refused: InvalidClientTokenId: ";
-    assert!(lines[1].starts_with(cause) && lines[1].contains("(request "), "{}", lines[1]);
+    assert!(
+        lines[1].starts_with(cause) && lines[1].contains("(request "),
+        "{}",
+        lines[1]
+    );
     assert_eq!(
         lines[2..],
         [

@@ -123,7 +123,10 @@ fn check_told(said: &Said, expected: &[&str]) {
         let scope = "/eu-west-1/autoscaling/aws4_request, SignedHeaders=";
         assert!(request.contains(scope), "{request}");
         let lower = request.to_lowercase();
-        assert!(lower.contains("x-amz-security-token: the/session+token==\r\n"), "{request}");
+        assert!(
+            lower.contains("x-amz-security-token: the/session+token==\r\n"),
+            "{request}"
+        );
     }
     let bodies = said.told.iter();
     let bodies: Vec<&str> = bodies
@@ -165,14 +168,20 @@ fn the_groups_name_is_ec2s_own_word_where_there_is_one() {
 fn faults_that_pass_are_waited_out() {
     let faults: Faults = &[
         ("/latest/api/token", || vec![status(503)]),
-        ("/latest/meta-data/instance-id", || vec![status(404), status(401)]),
+        ("/latest/meta-data/instance-id", || {
+            vec![status(404), status(401)]
+        }),
         ("/latest/meta-data/placement/region", || vec![status(500)]),
     ];
     let said = run(
         Role::Storage,
         storage(),
         faults,
-        &[(400, "<Error><Code>Throttling</Code></Error>"), (503, ""), (200, "<ok/>")],
+        &[
+            (400, "<Error><Code>Throttling</Code></Error>"),
+            (503, ""),
+            (200, "<ok/>"),
+        ],
     );
     assert_eq!(said.code, 0, "{}", said.text);
     check_told(&said, &["hosting-storage-2 CONTINUE"; 3]);
@@ -227,7 +236,9 @@ fn a_node_that_cannot_become_one_abandons_its_launch() {
     ];
     for (instance, why, told) in table {
         let said = run(Role::Storage, instance, &[], &[(200, "<ok/>")]);
-        let text = format!("vmimage: i-0123456789abcdef0 cannot become a node of hosting: {why}\nunnamed\n");
+        let text = format!(
+            "vmimage: i-0123456789abcdef0 cannot become a node of hosting: {why}\nunnamed\n"
+        );
         assert_eq!(said.text, text);
         assert_eq!(said.code, 1);
         check_told(&said, &[told]);

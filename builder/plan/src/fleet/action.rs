@@ -191,8 +191,8 @@ impl TemplateVersion {
     /// For people.
     pub fn describe(self) -> String {
         match self {
-            Self::Number(number) => number.to_string(),
-            Self::Made => "the new one".to_owned(),
+            Self::Number(number) => format!("version {number}"),
+            Self::Made => "the new version".to_owned(),
         }
     }
 }

@@ -178,7 +178,7 @@ fn fields(group: &NewGroup) -> Vec<Field> {
         field("subnets", &group.subnets.join(", ")),
         field(
             "launch template",
-            &format!("{}, version {}", group.template, group.version.describe()),
+            &format!("{}, {}", group.template, group.version.describe()),
         ),
     ];
     if let Some(target_group) = &group.target_group {
@@ -320,7 +320,7 @@ fn plan_changes(found: &GroupInventory, wanted: &NewGroup) -> Option<Step> {
             Some(template) => format!("{template}, version {}", found.version),
             None => "none, or several".to_owned(),
         };
-        let then = format!("{}, version {}", wanted.template, wanted.version.describe());
+        let then = format!("{}, {}", wanted.template, wanted.version.describe());
         details.push(changed("launch template", &now, &then));
         changes.template = Some((wanted.template.clone(), wanted.version));
     }

@@ -28,7 +28,7 @@ pub(super) fn plan_template(
     let Some(found) = named else {
         let tags = names::role_tags(scope.fleet, role.role, &name);
         let mut fields = wanted.fields();
-        fields.extend(tag_fields("tag", &tags));
+        fields.extend(tag_fields("own tag", &tags));
         let version = new_version(scope, &name, wanted, user_data, 0);
         draft.steps.push(create(
             format!("launch template `{name}`"),

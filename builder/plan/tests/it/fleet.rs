@@ -82,10 +82,14 @@ fn check(scenario: &str) -> FleetPlan {
 fn a_first_apply_makes_everything() {
     let plan = check("first");
     assert!(!plan.is_empty());
-    assert_eq!(plan, self::plan("first"), "the same inputs give the same plan");
+    assert_eq!(
+        plan,
+        self::plan("first"),
+        "the same inputs give the same plan"
+    );
     let json = serde_json::to_value(&plan).unwrap();
     assert_eq!(json["format"], 1);
-    let template = &json["regions"][0]["steps"][3]["action"];
+    let template = &json["regions"][0]["steps"][2]["action"];
     assert_eq!(template["call"], "create-launch-template");
     assert_eq!(template["version"]["data"]["instance-type"], "t3.medium");
     assert_eq!(
