@@ -3,11 +3,12 @@
 
 pub mod aws;
 pub mod fault;
+pub mod host;
 pub mod imds;
+pub mod network;
+pub mod node;
 mod random;
+pub mod resolver;
 mod s3;
 mod ssm;
 pub mod wire;
-pub mod network;
-pub mod node;
-pub mod resolver;

@@ -90,7 +90,7 @@ fn apply(context: &Context, arguments: &ApplyArguments) -> Result<(), Failure> {
 }
 
 /// Loads a fleet of the project, or from a file anywhere.
-fn load(context: &Context, path: &str) -> Result<Fleet, Failure> {
+pub(super) fn load(context: &Context, path: &str) -> Result<Fleet, Failure> {
     let mut sources =
         project::load(&context.project).map_err(|error| Failure::input(&error, error.hint()))?;
     let path = path.trim_start_matches("./");

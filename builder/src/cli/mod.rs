@@ -6,6 +6,7 @@ mod check;
 mod diff;
 mod fleet;
 mod inspect;
+mod lab;
 mod lock;
 mod source_options;
 mod worker;
@@ -47,6 +48,8 @@ enum Verb {
     Diff(diff::DiffArguments),
     /// Make AWS as the fleet's definition says
     Fleet(fleet::FleetArguments),
+    /// Run a fleet on this machine, against a simulated AWS
+    Lab(lab::LabArguments),
     #[command(hide = true)]
     MetadataRelay(boot_test::RelayArguments),
 }
@@ -100,6 +103,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Verb::Inspect(arguments) => inspect::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Fleet(arguments) => fleet::run(&context, &arguments),
+        Verb::Lab(arguments) => lab::run(&context, arguments),
         Verb::MetadataRelay(arguments) => boot_test::run_relay(&arguments),
     }
 }

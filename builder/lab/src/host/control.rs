@@ -56,7 +56,7 @@ pub(super) fn answer_until_down(
         }
     });
     // The sender lives as long as the listener does.
-    drop(ended.recv());
+    let _closed = ended.recv();
     Ok(())
 }
 
@@ -66,7 +66,7 @@ fn converse(mut stream: UnixStream, shared: &Arc<Shared>, down: &Sender<()>) {
     };
     if request == Request::Down {
         // The command sees the end of the lab as the end of its process.
-        drop(down.send(()));
+        let _closed = down.send(());
         return;
     }
     let answer = answer(shared, request);
@@ -195,7 +195,7 @@ fn faults(shared: &Shared) -> Vec<FaultEntry> {
         id: active.id,
         fault: active.fault.to_string(),
         on: active.is_on(now),
-        struck: active.struck,
+        struck: active.hits,
     })
     .collect()
 }
@@ -204,7 +204,12 @@ fn clear_faults(shared: &Shared, id: Option<u32>) -> Result<Answer, Refusal> {
     let now = shared.clock.moment().now;
     let mut cloud = shared.cloud();
     let Some(id) = id else {
-        let ids: Vec<u32> = cloud.faults().list().iter().map(|active| active.id).collect();
+        let ids: Vec<u32> = cloud
+            .faults()
+            .list()
+            .iter()
+            .map(|active| active.id)
+            .collect();
         for id in ids {
             cloud.clear_fault(id, now);
         }

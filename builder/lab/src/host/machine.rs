@@ -194,19 +194,18 @@ impl Machine<'_> {
     /// What `GetConsoleOutput` tells.
     fn keep_console(&self) {
         let id = &self.launch.instance_id;
-        let Ok(text) = self
+        let Some(text) = self
             .shared
             .lab
             .console_path(id)
-            .and_then(|path| std::fs::read(&path).map_err(LabError::file("read", &path)))
+            .ok()
+            .and_then(|path| std::fs::read(path).ok())
         else {
             return;
         };
         let tail = text.len().saturating_sub(CONSOLE_BYTES);
         let text = text.get(tail..).unwrap_or_default().to_vec();
         let mut cloud = self.shared.cloud();
-        cloud
-            .aws_mut()
-            .set_console(&self.launch.region, id, text);
+        cloud.aws_mut().set_console(&self.launch.region, id, text);
     }
 }

@@ -102,10 +102,7 @@ impl Host {
         cloud.aws_mut().set_machines(Runs::Real);
         account::offer_image(&mut cloud, &lab, &settings)?;
         let listener = local_listener()?;
-        let port = listener
-            .local_addr()
-            .map_err(HostError::Listen)?
-            .port();
+        let port = listener.local_addr().map_err(HostError::Listen)?.port();
         let endpoint = Endpoint::new(port, cloud.credentials().operator(), &settings.regions);
         let cloud = Arc::new(Mutex::new(cloud));
         let (nudge, nudged) = channel();
@@ -115,7 +112,9 @@ impl Host {
             clock.clone(),
             &authority,
             // A closed channel means that the lab is ending.
-            Arc::new(move || drop(nudge.send(()))),
+            Arc::new(move || {
+                let _closed = nudge.send(());
+            }),
         )
         .map_err(HostError::Serve)?;
         let control = control::listen(&control_path(&settings.state_root, &settings.name))?;

@@ -22,7 +22,7 @@ use crate::node::launch::{NodeLaunch, Volume};
 use crate::node::life::{Node, Parts};
 use crate::node::lock::held;
 use crate::node::machine;
-use crate::node::place::{Place, is_id};
+use crate::node::place::{Place, is_id, labs};
 use crate::node::serve::{ByAddress, Metadata, Services};
 use crate::node::state::{Ending, Phase};
 use crate::node::trust;
@@ -143,6 +143,16 @@ impl Lab {
     /// The lab's network, to listen in it.
     pub fn network(&self) -> &Network {
         &self.shared.network
+    }
+
+    /// Where the files of a lab are, whether it runs or not.
+    pub fn folder(state_root: &Path, name: &str) -> PathBuf {
+        labs(state_root).join(name)
+    }
+
+    /// Unpacks what `path` holds, unless a lab has before.
+    pub fn open_image(&self, path: &Path) -> Result<LabImage, LabError> {
+        image::open(path, &self.place.images())
     }
 
     /// Makes what `path` holds, a bake's output or a root tree, the image `ami`. It is unpacked once
