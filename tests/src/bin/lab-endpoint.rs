@@ -53,7 +53,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     let clock = Clock::virtual_time();
     let cloud = Arc::new(Mutex::new(Cloud::new(settings(), clock.epoch())));
     let authority = CertificateAuthority::new()?;
-    let (plain, tls) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    let (plain, tls) = (
+        TcpListener::bind("127.0.0.1:0")?,
+        TcpListener::bind("127.0.0.1:0")?,
+    );
     let operator = lock(&cloud).credentials().operator().clone();
     let hello = json!({
         "endpoint": format!("http://{}", plain.local_addr()?),
@@ -63,7 +66,13 @@ fn run() -> Result<(), Box<dyn Error>> {
         "secret_access_key": operator.secret_access_key,
     });
     let listeners = vec![Listener::Http(plain), Listener::Https(tls)];
-    let server = serve(listeners, Arc::clone(&cloud), clock.clone(), &authority, Arc::new(|| {}))?;
+    let server = serve(
+        listeners,
+        Arc::clone(&cloud),
+        clock.clone(),
+        &authority,
+        Arc::new(|| {}),
+    )?;
     say(&hello)?;
     for line in io::stdin().lock().lines() {
         let line = line?;
@@ -91,8 +100,16 @@ fn obey(line: &str, cloud: &Mutex<Cloud>, clock: &Clock) -> Result<Value, Box<dy
     Ok(match verb {
         "fault" => json!({"id": cloud.add_fault(rest.parse::<Fault>()?, now)?}),
         "clear" => {
-            let ids: Vec<u32> = cloud.faults().list().iter().map(|active| active.id).collect();
-            let cleared = ids.into_iter().filter(|id| cloud.clear_fault(*id, now)).count();
+            let ids: Vec<u32> = cloud
+                .faults()
+                .list()
+                .iter()
+                .map(|active| active.id)
+                .collect();
+            let cleared = ids
+                .into_iter()
+                .filter(|id| cloud.clear_fault(*id, now))
+                .count();
             json!({"cleared": cleared})
         }
         "advance" => {
@@ -101,7 +118,9 @@ fn obey(line: &str, cloud: &Mutex<Cloud>, clock: &Clock) -> Result<Value, Box<dy
             json!({"now": clock.moment().now.as_secs()})
         }
         "lifetime" => {
-            cloud.credentials_mut().set_lifetime(Duration::from_secs(rest.parse()?));
+            cloud
+                .credentials_mut()
+                .set_lifetime(Duration::from_secs(rest.parse()?));
             json!({})
         }
         "issue" => {
@@ -114,7 +133,13 @@ fn obey(line: &str, cloud: &Mutex<Cloud>, clock: &Clock) -> Result<Value, Box<dy
             })
         }
         "image" => json!({"image": cloud.aws_mut().register_image(rest, image(), now)}),
-        "notices" => json!(cloud.take_notices().iter().map(describe).collect::<Vec<String>>()),
+        "notices" => json!(
+            cloud
+                .take_notices()
+                .iter()
+                .map(describe)
+                .collect::<Vec<String>>()
+        ),
         other => return Err(format!("no such verb: {other}").into()),
     })
 }

@@ -9,7 +9,10 @@ use super::{Call, S3, route};
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 
 fn head(method: &str, host: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
-    let mut request = http::Request::builder().method(method).uri(uri).header("host", host);
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(uri)
+        .header("host", host);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -36,7 +39,9 @@ fn answer(
         trailers: &[],
         time: Duration::from_secs(1_767_225_600),
     };
-    let answer = s3.call(&call).map_err(|error| (error.status, error.code.into_owned()))?;
+    let answer = s3
+        .call(&call)
+        .map_err(|error| (error.status, error.code.into_owned()))?;
     Ok(answer.headers)
 }
 
@@ -56,20 +61,87 @@ fn requests_are_routed_by_method_host_path_and_query() {
     for (method, host, uri, operation, bucket, key) in [
         ("GET", local, "/", "ListBuckets", None, None),
         ("GET", local, "/b", "ListObjects", Some("b"), None),
-        ("GET", local, "/b/?list-type=2&prefix=x", "ListObjectsV2", Some("b"), None),
-        ("GET", local, "/b?location", "GetBucketLocation", Some("b"), None),
-        ("GET", local, "/b/k%20/l", "GetObject", Some("b"), Some("k /l")),
-        ("PUT", local, "/b/k?x-id=PutObject", "PutObject", Some("b"), Some("k")),
-        ("GET", "b.s3.eu-west-1.amazonaws.com", "/k/l", "GetObject", Some("b"), Some("k/l")),
-        ("GET", "a.b.s3.amazonaws.com", "/", "ListObjects", Some("a.b"), None),
-        ("GET", "s3.eu-west-1.amazonaws.com", "/b/k", "GetObject", Some("b"), Some("k")),
-        ("HEAD", "b.localhost:4566", "/k", "HeadObject", Some("b"), Some("k")),
-        ("POST", local, "/b/k?uploads", "CreateMultipartUpload", Some("b"), Some("k")),
+        (
+            "GET",
+            local,
+            "/b/?list-type=2&prefix=x",
+            "ListObjectsV2",
+            Some("b"),
+            None,
+        ),
+        (
+            "GET",
+            local,
+            "/b?location",
+            "GetBucketLocation",
+            Some("b"),
+            None,
+        ),
+        (
+            "GET",
+            local,
+            "/b/k%20/l",
+            "GetObject",
+            Some("b"),
+            Some("k /l"),
+        ),
+        (
+            "PUT",
+            local,
+            "/b/k?x-id=PutObject",
+            "PutObject",
+            Some("b"),
+            Some("k"),
+        ),
+        (
+            "GET",
+            "b.s3.eu-west-1.amazonaws.com",
+            "/k/l",
+            "GetObject",
+            Some("b"),
+            Some("k/l"),
+        ),
+        (
+            "GET",
+            "a.b.s3.amazonaws.com",
+            "/",
+            "ListObjects",
+            Some("a.b"),
+            None,
+        ),
+        (
+            "GET",
+            "s3.eu-west-1.amazonaws.com",
+            "/b/k",
+            "GetObject",
+            Some("b"),
+            Some("k"),
+        ),
+        (
+            "HEAD",
+            "b.localhost:4566",
+            "/k",
+            "HeadObject",
+            Some("b"),
+            Some("k"),
+        ),
+        (
+            "POST",
+            local,
+            "/b/k?uploads",
+            "CreateMultipartUpload",
+            Some("b"),
+            Some("k"),
+        ),
         ("GET", local, "/b?cors", "Unknown", Some("b"), None),
         ("PATCH", local, "/b", "Unknown", Some("b"), None),
     ] {
         let route = route(&head(method, host, uri, &[]));
-        let found = (route.operation, route.bucket.as_deref(), route.key.as_deref());
+        let found = (
+            route.operation,
+            route.bucket.as_deref(),
+            route.key.as_deref(),
+        );
         assert_eq!(found, (operation, bucket, key), "{method} {host} {uri}");
     }
     let copy = head("PUT", local, "/b/k", &[("x-amz-copy-source", "a/b")]);
@@ -82,12 +154,24 @@ fn a_bucket_is_in_one_region() {
     let refused = |status, code: &str| Err((status, code.to_owned()));
     for (region, host, expected) in [
         ("eu-west-1", "s3.eu-west-1.amazonaws.com", Ok(())),
-        ("us-east-1", "s3.us-east-1.amazonaws.com", refused(301, "PermanentRedirect")),
+        (
+            "us-east-1",
+            "s3.us-east-1.amazonaws.com",
+            refused(301, "PermanentRedirect"),
+        ),
         ("us-east-1", "127.0.0.1", refused(301, "PermanentRedirect")),
-        ("us-east-1", "s3.eu-west-1.amazonaws.com", refused(400, "AuthorizationHeaderMalformed")),
+        (
+            "us-east-1",
+            "s3.eu-west-1.amazonaws.com",
+            refused(400, "AuthorizationHeaderMalformed"),
+        ),
     ] {
         let list = head("GET", host, "/web", &[]);
-        assert_eq!(answer(&mut s3, region, &list, b"").map(drop), expected, "{region} {host}");
+        assert_eq!(
+            answer(&mut s3, region, &list, b"").map(drop),
+            expected,
+            "{region} {host}"
+        );
     }
 }
 
@@ -102,16 +186,27 @@ fn a_write_that_is_refused_leaves_everything_as_it_was() {
         [("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==")],
         [("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=")],
     ] {
-        assert!(answer(&mut s3, "eu-west-1", &put(&headers), b"second").is_err(), "{headers:?}");
+        assert!(
+            answer(&mut s3, "eu-west-1", &put(&headers), b"second").is_err(),
+            "{headers:?}"
+        );
     }
-    let get = head("GET", "127.0.0.1", "/web/k", &[("x-amz-checksum-mode", "ENABLED")]);
+    let get = head(
+        "GET",
+        "127.0.0.1",
+        "/web/k",
+        &[("x-amz-checksum-mode", "ENABLED")],
+    );
     let headers = answer(&mut s3, "eu-west-1", &get, b"").unwrap();
     let value = |name: &str| {
         let found = headers.iter().find(|(header, _)| header == name);
         found.map(|(_, value)| value.as_str())
     };
     assert_eq!(value("etag"), Some("\"8b04d5e3775d298e78455efc5ca404d5\""));
-    assert_eq!(value("last-modified"), Some("Thu, 01 Jan 2026 00:00:00 GMT"));
+    assert_eq!(
+        value("last-modified"),
+        Some("Thu, 01 Jan 2026 00:00:00 GMT")
+    );
     assert_eq!(value("x-amz-checksum-type"), Some("FULL_OBJECT"));
 }
 
@@ -121,15 +216,34 @@ fn documents_that_are_not_the_operations_are_refused() {
     for (uri, body) in [
         ("/web?tagging", "<Tagging/>"),
         ("/web?tagging", "no XML"),
-        ("/web?tagging", "<!DOCTYPE x [<!ENTITY a \"b\">]><Tagging><TagSet>&a;</TagSet></Tagging>"),
-        ("/web?encryption", "<ServerSideEncryptionConfiguration><Rule/></ServerSideEncryptionConfiguration>"),
-        ("/web?publicAccessBlock", "<PublicAccessBlockConfiguration><X>true</X></PublicAccessBlockConfiguration>"),
+        (
+            "/web?tagging",
+            "<!DOCTYPE x [<!ENTITY a \"b\">]><Tagging><TagSet>&a;</TagSet></Tagging>",
+        ),
+        (
+            "/web?encryption",
+            "<ServerSideEncryptionConfiguration><Rule/></ServerSideEncryptionConfiguration>",
+        ),
+        (
+            "/web?publicAccessBlock",
+            "<PublicAccessBlockConfiguration><X>true</X></PublicAccessBlockConfiguration>",
+        ),
         ("/web?lifecycle", "<LifecycleConfiguration/>"),
-        ("/web?versioning", "<VersioningConfiguration><Status>On</Status></VersioningConfiguration>"),
-        ("/web?ownershipControls", "<OwnershipControls><Rule/></OwnershipControls>"),
+        (
+            "/web?versioning",
+            "<VersioningConfiguration><Status>On</Status></VersioningConfiguration>",
+        ),
+        (
+            "/web?ownershipControls",
+            "<OwnershipControls><Rule/></OwnershipControls>",
+        ),
     ] {
         let put = head("PUT", "127.0.0.1", uri, &[]);
         let refused = answer(&mut s3, "eu-west-1", &put, body.as_bytes());
-        assert_eq!(refused, Err((400, "MalformedXML".to_owned())), "{uri} {body}");
+        assert_eq!(
+            refused,
+            Err((400, "MalformedXML".to_owned())),
+            "{uri} {body}"
+        );
     }
 }

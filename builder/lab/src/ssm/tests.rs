@@ -9,7 +9,12 @@ use crate::wire::ServiceError;
 
 const AVAILABLE: &str = "ami-0123456789abcdef0";
 
-fn call_in(ssm: &mut Ssm, region: &str, operation: &str, input: &Value) -> Result<Value, ServiceError> {
+fn call_in(
+    ssm: &mut Ssm,
+    region: &str,
+    operation: &str,
+    input: &Value,
+) -> Result<Value, ServiceError> {
     let mut context = Context {
         region,
         account_id: "123456789012",
@@ -51,8 +56,16 @@ fn a_parameter_is_shown_whole() {
 fn regions_know_nothing_of_each_other() {
     let mut ssm = Ssm::default();
     put(&mut ssm, "/a", "v");
-    let elsewhere = call_in(&mut ssm, "us-east-1", "GetParameter", &json!({"Name": "/a"}));
-    assert_eq!(elsewhere.map_err(|error| error.code.into_owned()), Err("ParameterNotFound".to_owned()));
+    let elsewhere = call_in(
+        &mut ssm,
+        "us-east-1",
+        "GetParameter",
+        &json!({"Name": "/a"}),
+    );
+    assert_eq!(
+        elsewhere.map_err(|error| error.code.into_owned()),
+        Err("ParameterNotFound".to_owned())
+    );
 }
 
 #[test]
@@ -61,8 +74,12 @@ fn references_lead_to_versions() {
     put(&mut ssm, "/a", "1");
     put(&mut ssm, "/a", "2");
     put(&mut ssm, "plain", "p");
-    call(&mut ssm, "LabelParameterVersion", &json!({"Name": "/a", "ParameterVersion": 1, "Labels": ["old"]}))
-        .unwrap();
+    call(
+        &mut ssm,
+        "LabelParameterVersion",
+        &json!({"Name": "/a", "ParameterVersion": 1, "Labels": ["old"]}),
+    )
+    .unwrap();
     let arn = "arn:aws:ssm:eu-west-1:123456789012:parameter";
     for (name, value) in [
         ("/a".to_owned(), Ok("2")),
@@ -76,7 +93,11 @@ fn references_lead_to_versions() {
     ] {
         let found = call(&mut ssm, "GetParameter", &json!({"Name": name}));
         let found = found.map(|found| found["Parameter"]["Value"].as_str().unwrap().to_owned());
-        assert_eq!(found, value.map(str::to_owned).map_err(str::to_owned), "{name}");
+        assert_eq!(
+            found,
+            value.map(str::to_owned).map_err(str::to_owned),
+            "{name}"
+        );
     }
 }
 
@@ -84,11 +105,16 @@ fn references_lead_to_versions() {
 fn an_image_that_cannot_be_launched_is_never_stored() {
     let mut ssm = Ssm::default();
     let mut put = |name: &str, value: &str| {
-        let input = json!({"Name": name, "Value": value, "Type": "String", "DataType": "aws:ec2:image"});
+        let input =
+            json!({"Name": name, "Value": value, "Type": "String", "DataType": "aws:ec2:image"});
         call(&mut ssm, "PutParameter", &input).map(|answer| answer["Version"].clone())
     };
     assert_eq!(put("/a", AVAILABLE), Ok(json!(1)));
-    assert_eq!(put("/b", "ami-0123456789abcdef1"), Ok(json!(1)), "AWS answers before it looks");
+    assert_eq!(
+        put("/b", "ami-0123456789abcdef1"),
+        Ok(json!(1)),
+        "AWS answers before it looks"
+    );
     assert_eq!(put("/c", "ami-1"), Err("ValidationException".to_owned()));
     let names = json!({"Names": ["/a", "/b", "/c"]});
     let found = call(&mut ssm, "GetParameters", &names).unwrap();
@@ -102,7 +128,11 @@ fn a_secret_is_not_in_what_is_printed_for_developers() {
     call(&mut ssm, "PutParameter", &input).unwrap();
     assert!(!format!("{ssm:?}").contains("hidden-word"));
     let shut = call(&mut ssm, "GetParameter", &json!({"Name": "/a"})).unwrap();
-    assert_eq!(shut["Parameter"]["Value"].as_str().unwrap().len(), 92, "a ciphertext");
+    assert_eq!(
+        shut["Parameter"]["Value"].as_str().unwrap().len(),
+        92,
+        "a ciphertext"
+    );
 }
 
 #[test]
@@ -111,7 +141,11 @@ fn operations_are_sorted_and_refuse_what_is_no_structure() {
     for (name, _) in OPERATIONS {
         for body in [json!([]), json!("x"), json!(null)] {
             let refused = call(&mut Ssm::default(), name, &body);
-            assert_eq!(refused, Err("SerializationException".to_owned()), "{name} {body}");
+            assert_eq!(
+                refused,
+                Err("SerializationException".to_owned()),
+                "{name} {body}"
+            );
         }
     }
 }

@@ -4,6 +4,8 @@ use super::error::ServiceError;
 use super::service::{Protocol, Service};
 use super::signature::{ChunkFault, Fault, NoClaim};
 
+const OUTDATED: &str =
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
 const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. \
                         Check your AWS Secret Access Key and signing method. Consult the service \
                         documentation for details.";
@@ -27,6 +29,9 @@ fn ec2(fault: &Fault) -> ServiceError {
             403,
             "Request is missing Authentication Token",
         ),
+        Fault::NoClaim(NoClaim::Outdated) => {
+            ServiceError::new("IncompleteSignature", 400, OUTDATED)
+        }
         Fault::NoClaim(NoClaim::Incomplete(why) | NoClaim::Malformed(why)) => {
             ServiceError::new("IncompleteSignature", 400, why.clone())
         }
@@ -51,6 +56,9 @@ fn query(fault: &Fault) -> ServiceError {
             403,
             "Request is missing Authentication Token",
         ),
+        Fault::NoClaim(NoClaim::Outdated) => {
+            ServiceError::new("IncompleteSignature", 400, OUTDATED)
+        }
         Fault::NoClaim(NoClaim::Incomplete(why) | NoClaim::Malformed(why)) => {
             ServiceError::new("IncompleteSignature", 400, why.clone())
         }
@@ -75,6 +83,9 @@ fn json(fault: &Fault) -> ServiceError {
             400,
             "Missing Authentication Token",
         ),
+        Fault::NoClaim(NoClaim::Outdated) => {
+            ServiceError::new("IncompleteSignatureException", 400, OUTDATED)
+        }
         Fault::NoClaim(NoClaim::Incomplete(why) | NoClaim::Malformed(why)) => {
             ServiceError::new("IncompleteSignatureException", 400, why.clone())
         }
@@ -124,6 +135,7 @@ fn mismatch(fault: &Fault) -> String {
 fn s3(fault: &Fault) -> ServiceError {
     match fault {
         Fault::NoClaim(NoClaim::Missing) => ServiceError::new("AccessDenied", 403, "Access Denied"),
+        Fault::NoClaim(NoClaim::Outdated) => ServiceError::new("InvalidRequest", 400, OUTDATED),
         Fault::NoClaim(NoClaim::Incomplete(why) | NoClaim::Malformed(why)) => {
             ServiceError::new("AuthorizationHeaderMalformed", 400, why.clone())
         }

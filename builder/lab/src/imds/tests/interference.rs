@@ -15,10 +15,15 @@ fn receive(interference: Interference) -> (Connection, String) {
     let mut first = Some(interference);
     let mut connection = Connection::new();
     let mut imds = Imds::new(full(), 7);
-    let out = connection.receive_with(&[PUT, PUT].concat(), &mut imds, Duration::ZERO, &mut |path| {
-        assert_eq!(path, "/latest/api/token");
-        first.take()
-    });
+    let out = connection.receive_with(
+        &[PUT, PUT].concat(),
+        &mut imds,
+        Duration::ZERO,
+        &mut |path| {
+            assert_eq!(path, "/latest/api/token");
+            first.take()
+        },
+    );
     (connection, String::from_utf8(out).unwrap())
 }
 
@@ -27,19 +32,32 @@ fn each_interference_is_what_it_says() {
     for status in [401, 404, 503] {
         let (connection, out) = receive(Interference::Status(status));
         assert!(out.starts_with(&format!("HTTP/1.1 {status} ")), "{out}");
-        assert_eq!(out.matches("HTTP/1.1 200 OK").count(), 1, "the second is answered as ever");
+        assert_eq!(
+            out.matches("HTTP/1.1 200 OK").count(),
+            1,
+            "the second is answered as ever"
+        );
         assert!(!connection.is_closed());
     }
     let (_, out) = receive(Interference::Html);
-    assert!(out.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"), "{out}");
+    assert!(
+        out.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"),
+        "{out}"
+    );
 
     let (connection, out) = receive(Interference::Reset);
-    assert_eq!((out.as_str(), connection.is_closed(), connection.is_reset()), ("", true, true));
+    assert_eq!(
+        (out.as_str(), connection.is_closed(), connection.is_reset()),
+        ("", true, true)
+    );
 
     let (connection, out) = receive(Interference::Truncate);
     let body = out.split_once("\r\n\r\n").unwrap().1;
     assert!(out.contains("Content-Length: 39\r\n"), "{out}");
-    assert_eq!((body.len(), connection.is_closed(), connection.is_reset()), (19, true, false));
+    assert_eq!(
+        (body.len(), connection.is_closed(), connection.is_reset()),
+        (19, true, false)
+    );
 }
 
 /// A client that has sent its request and reads what comes.
@@ -72,7 +90,10 @@ fn the_driver_says_how_it_ended() {
             received: Vec::new(),
         };
         let imds = Mutex::new(Imds::new(full(), 7));
-        serve_with(&mut client, &imds, &|| Duration::ZERO, &mut |_| interference).unwrap()
+        serve_with(&mut client, &imds, &|| Duration::ZERO, &mut |_| {
+            interference
+        })
+        .unwrap()
     };
     assert_eq!(run(None), Ending::Closed);
     assert_eq!(run(Some(Interference::Truncate)), Ending::Closed);

@@ -23,21 +23,35 @@ pub(crate) fn sign_request(
     let mut hash = sha256_hex(body);
     if service == "s3" {
         match head.headers.get("x-amz-content-sha256") {
-            Some(named) => named.to_str().expect("it is plain text").clone_into(&mut hash),
+            Some(named) => named
+                .to_str()
+                .expect("it is plain text")
+                .clone_into(&mut hash),
             None => drop(head.headers.insert("x-amz-content-sha256", header(&hash))),
         }
     }
-    let mut names: Vec<String> = head.headers.keys().map(|name| name.as_str().to_owned()).collect();
+    let mut names: Vec<String> = head
+        .headers
+        .keys()
+        .map(|name| name.as_str().to_owned())
+        .collect();
     names.sort();
     let scope = Scope {
         date: timestamp.get(..8).unwrap_or_default().to_owned(),
         region: region.to_owned(),
         service: service.to_owned(),
     };
-    let form = if service == "s3" { PathForm::Once } else { PathForm::Twice };
+    let form = if service == "s3" {
+        PathForm::Once
+    } else {
+        PathForm::Twice
+    };
     let canonical = canonical::canonical_request(head, form, &names, &hash);
     let text = canonical::string_to_sign(&timestamp, &scope, &canonical);
-    let signature = canonical::sign(&canonical::signing_key(&key.secret_access_key, &scope), &text);
+    let signature = canonical::sign(
+        &canonical::signing_key(&key.secret_access_key, &scope),
+        &text,
+    );
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={signature}",
         key.access_key_id,

@@ -64,7 +64,10 @@ const GET_SIGNATURE: &str = "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91
 
 #[test]
 fn the_documentations_header_example_verifies() {
-    assert_eq!(check(&get_object(GET_SIGNATURE), b"", MAY_24), Ok(Vec::new()));
+    assert_eq!(
+        check(&get_object(GET_SIGNATURE), b"", MAY_24),
+        Ok(Vec::new())
+    );
 }
 
 #[test]
@@ -89,7 +92,10 @@ fn the_documentations_query_example_verifies_until_it_expires() {
         })
     );
     let forged = head("GET", &uri("00"), &host);
-    assert!(matches!(check(&forged, b"", MAY_24), Err(Fault::Mismatch { .. })));
+    assert!(matches!(
+        check(&forged, b"", MAY_24),
+        Err(Fault::Mismatch { .. })
+    ));
 }
 
 /// The example of IAM's documentation: another service, with a query.
@@ -104,7 +110,10 @@ fn the_documentations_query_api_example_verifies() {
         &[
             ("host", "iam.amazonaws.com"),
             ("authorization", authorization),
-            ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
+            (
+                "content-type",
+                "application/x-www-form-urlencoded; charset=utf-8",
+            ),
             ("x-amz-date", "20150830T123600Z"),
         ],
     );
@@ -113,7 +122,10 @@ fn the_documentations_query_api_example_verifies() {
         Credentials::with_operator("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
     let wall = parse_timestamp("20150830T123600Z").unwrap();
     let verified = verify(&head, b"", Service::Sts, &claim, &credentials, at(wall));
-    assert_eq!(verified.map(|verified| verified.key.access_key_id), Ok("AKIDEXAMPLE".to_owned()));
+    assert_eq!(
+        verified.map(|verified| verified.key.access_key_id),
+        Ok("AKIDEXAMPLE".to_owned())
+    );
 }
 
 /// S3's example of a body in three chunks.
@@ -164,7 +176,10 @@ fn chunks_that_were_changed_or_cut_are_refused() {
     let (head, body) = chunked(CHUNK_SIGNATURES);
     let mut changed = body.clone();
     changed[65_700] = b'b';
-    assert_eq!(check(&head, &changed, MAY_24), Err(Fault::Chunks(ChunkFault::Signature)));
+    assert_eq!(
+        check(&head, &changed, MAY_24),
+        Err(Fault::Chunks(ChunkFault::Signature))
+    );
     for cut in [0, 10, 1_000, 66_000, body.len() - 100] {
         assert_eq!(
             check(&head, &body[..cut], MAY_24),
@@ -177,7 +192,12 @@ fn chunks_that_were_changed_or_cut_are_refused() {
 #[test]
 fn what_is_wrong_is_named() {
     let mismatch = check(&get_object("00"), b"", MAY_24);
-    let Err(Fault::Mismatch { canonical, provided, .. }) = mismatch else {
+    let Err(Fault::Mismatch {
+        canonical,
+        provided,
+        ..
+    }) = mismatch
+    else {
         panic!("{mismatch:?}");
     };
     assert!(canonical.starts_with("GET\n/test.txt\n\nhost:examplebucket.s3.amazonaws.com\n"));
@@ -200,15 +220,21 @@ fn what_is_wrong_is_named() {
     assert_eq!(check(&signed, b"x", MAY_24), Err(Fault::ContentHash));
 
     let mut more = get_object(GET_SIGNATURE);
-    more.headers.insert("x-amz-acl", "public-read".parse().unwrap());
-    assert_eq!(check(&more, b"", MAY_24), Err(Fault::Unsigned("x-amz-acl".to_owned())));
+    more.headers
+        .insert("x-amz-acl", "public-read".parse().unwrap());
+    assert_eq!(
+        check(&more, b"", MAY_24),
+        Err(Fault::Unsigned("x-amz-acl".to_owned()))
+    );
 
     let mut none = get_object(GET_SIGNATURE);
     none.headers.remove("x-amz-content-sha256");
     assert_eq!(check(&none, b"", MAY_24), Err(Fault::NoContentHash));
 
     let mut token = get_object(GET_SIGNATURE);
-    token.headers.insert("x-amz-security-token", "t".parse().unwrap());
+    token
+        .headers
+        .insert("x-amz-security-token", "t".parse().unwrap());
     assert_eq!(check(&token, b"", MAY_24), Err(Fault::BadToken));
 }
 
@@ -217,7 +243,10 @@ fn claims_that_cannot_be_read_say_why() {
     let scope = format!("{KEY}/20130524/us-east-1/s3/aws4_request");
     let incomplete = |text: &str| Err(NoClaim::Incomplete(text.to_owned()));
     for (authorization, expected) in [
-        ("Bearer x".to_owned(), incomplete("Unsupported AWS 'algorithm': 'Bearer'.")),
+        (
+            "Bearer x".to_owned(),
+            incomplete("Unsupported AWS 'algorithm': 'Bearer'."),
+        ),
         (
             "AWS4-HMAC-SHA256 SignedHeaders=host, Signature=0".to_owned(),
             incomplete("Authorization header requires 'Credential' parameter."),
@@ -235,13 +264,23 @@ fn claims_that_cannot_be_read_say_why() {
             incomplete("'Host' must be a 'SignedHeader' in the AWS Authorization."),
         ),
     ] {
-        let headers = [("authorization", authorization.as_str()), ("x-amz-date", "x")];
-        assert_eq!(Claim::read(&head("GET", "/", &headers)), expected, "{authorization}");
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("x-amz-date", "x"),
+        ];
+        assert_eq!(
+            Claim::read(&head("GET", "/", &headers)),
+            expected,
+            "{authorization}"
+        );
     }
     assert_eq!(Claim::read(&head("GET", "/", &[])), Err(NoClaim::Missing));
     let short = "AWS4-HMAC-SHA256 Credential=a/b/c, SignedHeaders=host, Signature=0";
     let headers = [("authorization", short), ("x-amz-date", "x")];
-    assert!(matches!(Claim::read(&head("GET", "/", &headers)), Err(NoClaim::Malformed(_))));
+    assert!(matches!(
+        Claim::read(&head("GET", "/", &headers)),
+        Err(NoClaim::Malformed(_))
+    ));
     let long = "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a&X-Amz-Signature=0&X-Amz-Expires=604801";
     assert_eq!(
         Claim::read(&head("GET", long, &[])),
@@ -255,7 +294,13 @@ fn claims_that_cannot_be_read_say_why() {
 fn timestamps_are_read_and_written() {
     assert_eq!(parse_timestamp("20130524T000000Z"), Some(MAY_24));
     assert_eq!(format_timestamp(MAY_24), "20130524T000000Z");
-    for text in ["", "20130524T000000", "2013-05-24T00:00:00Z", "20131324T000000Z", "19600101T000000Z"] {
+    for text in [
+        "",
+        "20130524T000000",
+        "2013-05-24T00:00:00Z",
+        "20131324T000000Z",
+        "19600101T000000Z",
+    ] {
         assert_eq!(parse_timestamp(text), None, "{text}");
     }
 }
@@ -272,13 +317,34 @@ fn keys_of_roles_need_their_token_and_expire() {
     };
     let verified = |claim: &Claim, now| {
         let moment = Moment { now, wall: MAY_24 };
-        verify(&get_object(""), b"", Service::S3, claim, &credentials, moment).map(|_| ()).err()
+        verify(
+            &get_object(""),
+            b"",
+            Service::S3,
+            claim,
+            &credentials,
+            moment,
+        )
+        .map(|_| ())
+        .err()
     };
     let right = claim(key.session_token.clone());
-    assert!(matches!(verified(&right, Duration::ZERO), Some(Fault::Mismatch { .. })));
-    assert_eq!(verified(&claim(None), Duration::ZERO), Some(Fault::BadToken));
-    assert_eq!(verified(&claim(Some("x".to_owned())), Duration::ZERO), Some(Fault::BadToken));
-    assert_eq!(verified(&right, Duration::from_hours(6)), Some(Fault::ExpiredToken));
+    assert!(matches!(
+        verified(&right, Duration::ZERO),
+        Some(Fault::Mismatch { .. })
+    ));
+    assert_eq!(
+        verified(&claim(None), Duration::ZERO),
+        Some(Fault::BadToken)
+    );
+    assert_eq!(
+        verified(&claim(Some("x".to_owned())), Duration::ZERO),
+        Some(Fault::BadToken)
+    );
+    assert_eq!(
+        verified(&right, Duration::from_hours(6)),
+        Some(Fault::ExpiredToken)
+    );
     let mut unknown = right;
     unknown.access_key_id = "AKIANOBODY".to_owned();
     assert_eq!(verified(&unknown, Duration::ZERO), Some(Fault::UnknownKey));

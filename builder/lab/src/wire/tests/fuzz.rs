@@ -11,7 +11,10 @@ const CASES: u32 = 1_500;
 
 /// Statuses that AWS answers with.
 fn is_answer(status: u16) -> bool {
-    [200, 204, 206, 301, 304, 400, 401, 403, 404, 405, 409, 412, 413, 416, 501].contains(&status)
+    [
+        200, 204, 206, 301, 304, 400, 401, 403, 404, 405, 409, 412, 413, 416, 501,
+    ]
+    .contains(&status)
 }
 
 fn word() -> impl Strategy<Value = String> {
@@ -29,9 +32,20 @@ fn word() -> impl Strategy<Value = String> {
 
 fn action() -> impl Strategy<Value = String> {
     let names = vec![
-        "DescribeInstances", "RunInstances", "DescribeImages", "CreateLaunchTemplate", "CreateTags",
-        "DescribeAutoScalingGroups", "CreateAutoScalingGroup", "CreateTargetGroup", "GetCallerIdentity",
-        "DescribeSubnets", "DescribeLaunchTemplateVersions", "PutLifecycleHook", "AttachVolume", "Fly",
+        "DescribeInstances",
+        "RunInstances",
+        "DescribeImages",
+        "CreateLaunchTemplate",
+        "CreateTags",
+        "DescribeAutoScalingGroups",
+        "CreateAutoScalingGroup",
+        "CreateTargetGroup",
+        "GetCallerIdentity",
+        "DescribeSubnets",
+        "DescribeLaunchTemplateVersions",
+        "PutLifecycleHook",
+        "AttachVolume",
+        "Fly",
     ];
     proptest::sample::select(names).prop_map(str::to_owned)
 }
@@ -40,9 +54,25 @@ fn action() -> impl Strategy<Value = String> {
 fn parameter() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         proptest::sample::select(vec![
-            "Filter", "Name", "Value", "InstanceId", "member", "MaxResults", "NextToken", "Tag", "Key",
-            "LaunchTemplateData", "ImageId", "MinCount", "MaxCount", "AutoScalingGroupName", "DryRun",
-            "1", "2", "99999999999999999999", "0",
+            "Filter",
+            "Name",
+            "Value",
+            "InstanceId",
+            "member",
+            "MaxResults",
+            "NextToken",
+            "Tag",
+            "Key",
+            "LaunchTemplateData",
+            "ImageId",
+            "MinCount",
+            "MaxCount",
+            "AutoScalingGroupName",
+            "DryRun",
+            "1",
+            "2",
+            "99999999999999999999",
+            "0",
         ])
         .prop_map(str::to_owned),
         word(),
@@ -54,7 +84,8 @@ fn form() -> impl Strategy<Value = Vec<u8>> {
     let pairs = proptest::collection::vec((parameter(), word()), 0..8);
     (action(), pairs).prop_map(|(action, pairs)| {
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("Action", &action).append_pair("Version", "2016-11-15");
+        form.append_pair("Action", &action)
+            .append_pair("Version", "2016-11-15");
         form.extend_pairs(pairs);
         form.finish().into_bytes()
     })
@@ -71,8 +102,24 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
         Just("Parameter".into()),
     ];
     let name = proptest::sample::select(vec![
-        "Name", "Names", "Value", "Type", "Path", "MaxResults", "NextToken", "ParameterFilters", "Key", "Values",
-        "Tags", "Labels", "ResourceType", "ResourceId", "Overwrite", "WithDecryption", "Tier", "DataType",
+        "Name",
+        "Names",
+        "Value",
+        "Type",
+        "Path",
+        "MaxResults",
+        "NextToken",
+        "ParameterFilters",
+        "Key",
+        "Values",
+        "Tags",
+        "Labels",
+        "ResourceType",
+        "ResourceId",
+        "Overwrite",
+        "WithDecryption",
+        "Tier",
+        "DataType",
     ]);
     leaf.prop_recursive(3, 20, 5, move |inner| {
         prop_oneof![
@@ -87,24 +134,60 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 
 fn target() -> impl Strategy<Value = String> {
     let names = vec![
-        "PutParameter", "GetParameter", "GetParameters", "GetParametersByPath", "DescribeParameters",
-        "DeleteParameter", "DeleteParameters", "LabelParameterVersion", "UnlabelParameterVersion",
-        "GetParameterHistory", "AddTagsToResource", "RemoveTagsFromResource", "ListTagsForResource",
+        "PutParameter",
+        "GetParameter",
+        "GetParameters",
+        "GetParametersByPath",
+        "DescribeParameters",
+        "DeleteParameter",
+        "DeleteParameters",
+        "LabelParameterVersion",
+        "UnlabelParameterVersion",
+        "GetParameterHistory",
+        "AddTagsToResource",
+        "RemoveTagsFromResource",
+        "ListTagsForResource",
     ];
     proptest::sample::select(names).prop_map(|name| format!("AmazonSSM.{name}"))
 }
 
 fn object_uri() -> impl Strategy<Value = String> {
     let path = proptest::sample::select(vec![
-        "/", "/a-bucket", "/a-bucket/", "/a-bucket/k", "/a-bucket/%F0%9F", "/a-bucket//", "/b/%00", "/%2F",
+        "/",
+        "/a-bucket",
+        "/a-bucket/",
+        "/a-bucket/k",
+        "/a-bucket/%F0%9F",
+        "/a-bucket//",
+        "/b/%00",
+        "/%2F",
     ]);
     let query = proptest::collection::vec(
         (
             proptest::sample::select(vec![
-                "", "list-type", "prefix", "delimiter", "max-keys", "continuation-token", "start-after",
-                "versions", "key-marker", "version-id-marker", "tagging", "delete", "versioning", "lifecycle",
-                "encryption", "publicAccessBlock", "policy", "location", "versionId", "encoding-type", "acl",
-                "uploads", "response-content-type",
+                "",
+                "list-type",
+                "prefix",
+                "delimiter",
+                "max-keys",
+                "continuation-token",
+                "start-after",
+                "versions",
+                "key-marker",
+                "version-id-marker",
+                "tagging",
+                "delete",
+                "versioning",
+                "lifecycle",
+                "encryption",
+                "publicAccessBlock",
+                "policy",
+                "location",
+                "versionId",
+                "encoding-type",
+                "acl",
+                "uploads",
+                "response-content-type",
             ]),
             word(),
         ),
@@ -114,7 +197,10 @@ fn object_uri() -> impl Strategy<Value = String> {
         let query: Vec<String> = query
             .into_iter()
             .map(|(name, value)| {
-                let value = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
+                let value = percent_encoding::utf8_percent_encode(
+                    &value,
+                    percent_encoding::NON_ALPHANUMERIC,
+                );
                 format!("{name}={value}")
             })
             .collect();
@@ -125,22 +211,51 @@ fn object_uri() -> impl Strategy<Value = String> {
 fn document() -> impl Strategy<Value = Vec<u8>> {
     let names = || {
         proptest::sample::select(vec![
-            "Delete", "Object", "Key", "VersionId", "Tagging", "TagSet", "Tag", "Value", "Rule", "Status",
-            "LifecycleConfiguration", "Filter", "Expiration", "VersioningConfiguration", "x", "!", "?",
+            "Delete",
+            "Object",
+            "Key",
+            "VersionId",
+            "Tagging",
+            "TagSet",
+            "Tag",
+            "Value",
+            "Rule",
+            "Status",
+            "LifecycleConfiguration",
+            "Filter",
+            "Expiration",
+            "VersioningConfiguration",
+            "x",
+            "!",
+            "?",
         ])
     };
-    let tree = (names(), names(), names(), word(), any::<bool>()).prop_map(|(a, b, c, text, closed)| {
-        let end = if closed { format!("</{a}>") } else { String::new() };
-        format!("<{a}><{b}><{c}>{text}</{c}></{b}>{end}").into_bytes()
-    });
+    let tree =
+        (names(), names(), names(), word(), any::<bool>()).prop_map(|(a, b, c, text, closed)| {
+            let end = if closed {
+                format!("</{a}>")
+            } else {
+                String::new()
+            };
+            format!("<{a}><{b}><{c}>{text}</{c}></{b}>{end}").into_bytes()
+        });
     let deep = Just("<a>".repeat(30_000).into_bytes());
     prop_oneof![8 => tree, 1 => deep, 2 => proptest::collection::vec(any::<u8>(), 0..200)]
 }
 
 fn header() -> impl Strategy<Value = (&'static str, String)> {
     let names = vec![
-        "range", "if-match", "if-none-match", "if-modified-since", "content-md5", "x-amz-checksum-crc32",
-        "x-amz-tagging", "x-amz-copy-source", "x-amz-metadata-directive", "x-amz-meta-a", "content-encoding",
+        "range",
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "content-md5",
+        "x-amz-checksum-crc32",
+        "x-amz-tagging",
+        "x-amz-copy-source",
+        "x-amz-metadata-directive",
+        "x-amz-meta-a",
+        "content-encoding",
         "x-amz-expected-bucket-owner",
     ];
     let value = prop_oneof![
@@ -166,7 +281,10 @@ fn respond(cloud: &mut Cloud, ask: &Ask<'_>) -> Result<(), TestCaseError> {
 
 fn with_bucket() -> Cloud {
     let mut cloud = Cloud::example(1);
-    for (uri, body) in [("/a-bucket", b"".as_slice()), ("/a-bucket/k", b"0123456789")] {
+    for (uri, body) in [
+        ("/a-bucket", b"".as_slice()),
+        ("/a-bucket/k", b"0123456789"),
+    ] {
         let put = Ask {
             service: "s3",
             region: "us-east-1",

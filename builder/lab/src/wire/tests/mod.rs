@@ -53,7 +53,13 @@ fn signed(cloud: &Cloud, ask: &Ask<'_>, wall: Duration) -> Option<Parts> {
     }
     let mut head = request.body(()).ok()?.into_parts().0;
     let operator = cloud.credentials().operator();
-    sign_request(&mut head, ask.body, (ask.region, ask.service), operator, wall);
+    sign_request(
+        &mut head,
+        ask.body,
+        (ask.region, ask.service),
+        operator,
+        wall,
+    );
     Some(head)
 }
 

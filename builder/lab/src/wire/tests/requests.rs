@@ -27,7 +27,10 @@ fn every_protocol_is_answered() {
     };
     let (status, body) = ask_at(&mut cloud, &identity, 1);
     assert_eq!(status, 200);
-    assert!(body.contains("<Arn>arn:aws:iam::123456789012:user/operator</Arn>"), "{body}");
+    assert!(
+        body.contains("<Arn>arn:aws:iam::123456789012:user/operator</Arn>"),
+        "{body}"
+    );
     let put = [JSON, ("x-amz-target", "AmazonSSM.PutParameter")];
     let request = ssm(&put, r#"{"Name": "/a", "Value": "v", "Type": "String"}"#);
     assert_eq!(
@@ -53,7 +56,11 @@ fn a_query_may_come_in_the_uri() {
         ..Ask::default()
     };
     let (status, body) = ask_at(&mut cloud, &get, 1);
-    assert_eq!((status, body.contains("<regionName>eu-west-1</regionName>")), (200, true), "{body}");
+    assert_eq!(
+        (status, body.contains("<regionName>eu-west-1</regionName>")),
+        (200, true),
+        "{body}"
+    );
 }
 
 #[test]
@@ -61,7 +68,11 @@ fn bad_requests_are_named_in_their_protocol() {
     let mut cloud = Cloud::example(1);
     let target = |name: &'static str| [JSON, ("x-amz-target", name)];
     for (headers, body, answer) in [
-        (target("AmazonSSM.GetParameter"), "{", r#"{"__type":"SerializationException","message":""}"#),
+        (
+            target("AmazonSSM.GetParameter"),
+            "{",
+            r#"{"__type":"SerializationException","message":""}"#,
+        ),
         (
             target("AmazonSSM.GetParameter"),
             "{}",
@@ -83,9 +94,19 @@ fn bad_requests_are_named_in_their_protocol() {
             r#"{"__type":"UnknownOperationException","message":"Unknown operation "}"#,
         ),
     ] {
-        assert_eq!(ask_at(&mut cloud, &ssm(&headers, body), 1), (400, answer.to_owned()));
+        assert_eq!(
+            ask_at(&mut cloud, &ssm(&headers, body), 1),
+            (400, answer.to_owned())
+        );
     }
-    let none = ask_at(&mut cloud, &Ask { body: b"A=b", ..Ask::default() }, 1);
+    let none = ask_at(
+        &mut cloud,
+        &Ask {
+            body: b"A=b",
+            ..Ask::default()
+        },
+        1,
+    );
     assert_eq!(none.0, 400);
     assert!(none.1.contains("<Code>MissingAction</Code>"), "{}", none.1);
     let delete = Ask {
@@ -96,24 +117,46 @@ fn bad_requests_are_named_in_their_protocol() {
         ..Ask::default()
     };
     let (status, body) = ask_at(&mut cloud, &delete, 1);
-    assert_eq!((status, body.contains("<Code>NoSuchBucket</Code>")), (404, true), "{body}");
+    assert_eq!(
+        (status, body.contains("<Code>NoSuchBucket</Code>")),
+        (404, true),
+        "{body}"
+    );
 }
 
 #[test]
 fn what_is_not_simulated_is_noted_once() {
     let mut cloud = Cloud::example(1);
-    let fly = Ask { body: b"Action=Fly&Version=2016-11-15", ..Ask::default() };
+    let fly = Ask {
+        body: b"Action=Fly&Version=2016-11-15",
+        ..Ask::default()
+    };
     for _ in 0..2 {
         let (status, body) = ask_at(&mut cloud, &fly, 1);
-        assert_eq!((status, body.contains("<Code>InvalidAction</Code>")), (400, true), "{body}");
+        assert_eq!(
+            (status, body.contains("<Code>InvalidAction</Code>")),
+            (400, true),
+            "{body}"
+        );
     }
-    let other = Ask { service: "rds", body: b"Action=X", ..Ask::default() };
-    assert!(ask_at(&mut cloud, &other, 1).1.contains("does not simulate the service `rds`"));
+    let other = Ask {
+        service: "rds",
+        body: b"Action=X",
+        ..Ask::default()
+    };
+    assert!(
+        ask_at(&mut cloud, &other, 1)
+            .1
+            .contains("does not simulate the service `rds`")
+    );
     let notice = |service: &str, action: &str| Notice::NotSimulated {
         service: service.to_owned(),
         action: action.to_owned(),
     };
-    assert_eq!(cloud.take_notices(), [notice("ec2", "Fly"), notice("rds", "X")]);
+    assert_eq!(
+        cloud.take_notices(),
+        [notice("ec2", "Fly"), notice("rds", "X")]
+    );
     assert_eq!(cloud.take_notices(), []);
 }
 
@@ -121,9 +164,15 @@ fn what_is_not_simulated_is_noted_once() {
 fn bodies_have_a_limit_for_each_service() {
     let mut cloud = Cloud::example(1);
     let large = vec![b'x'; 1_024 * 1_024 + 1];
-    let query = Ask { body: &large, ..Ask::default() };
+    let query = Ask {
+        body: &large,
+        ..Ask::default()
+    };
     let (status, body) = ask_at(&mut cloud, &query, 1);
-    assert_eq!((status, body.contains("<Code>RequestEntityTooLarge</Code>")), (413, true));
+    assert_eq!(
+        (status, body.contains("<Code>RequestEntityTooLarge</Code>")),
+        (413, true)
+    );
     let object = Ask {
         service: "s3",
         method: "PUT",
@@ -131,16 +180,27 @@ fn bodies_have_a_limit_for_each_service() {
         body: &large,
         ..Ask::default()
     };
-    assert_eq!(ask_at(&mut cloud, &object, 1).0, 404, "an object may be that large");
+    assert_eq!(
+        ask_at(&mut cloud, &object, 1).0,
+        404,
+        "an object may be that large"
+    );
 }
 
 #[test]
 fn the_same_seed_gives_the_same_answers() {
     let run = |seed| {
         let mut cloud = Cloud::example(seed);
-        cloud.add_fault("throttle p=0.5".parse().unwrap(), Duration::ZERO).unwrap();
-        let ask = Ask { body: b"Action=DescribeRegions&Version=2016-11-15", ..Ask::default() };
-        (0..20).map(|second| ask_at(&mut cloud, &ask, second)).collect::<Vec<_>>()
+        cloud
+            .add_fault("throttle p=0.5".parse().unwrap(), Duration::ZERO)
+            .unwrap();
+        let ask = Ask {
+            body: b"Action=DescribeRegions&Version=2016-11-15",
+            ..Ask::default()
+        };
+        (0..20)
+            .map(|second| ask_at(&mut cloud, &ask, second))
+            .collect::<Vec<_>>()
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
@@ -153,12 +213,22 @@ fn faults_decide_how_a_reply_is_delivered() {
     assert_eq!(add("slow by=2s count=1"), Ok(1));
     assert_eq!(add("cut at=10 count=1"), Ok(2));
     assert_eq!(add("down from=10s"), Ok(3));
-    assert_eq!(add("down region=mars-1"), Err(FaultError::UnknownRegion("mars-1".to_owned())));
-    let ask = Ask { body: b"Action=DescribeRegions&Version=2016-11-15", ..Ask::default() };
+    assert_eq!(
+        add("down region=mars-1"),
+        Err(FaultError::UnknownRegion("mars-1".to_owned()))
+    );
+    let ask = Ask {
+        body: b"Action=DescribeRegions&Version=2016-11-15",
+        ..Ask::default()
+    };
     let mut deliver = |seconds| {
         let head = signed(&cloud, &ask, moment(seconds).wall).unwrap();
         let reply = cloud.respond(&head, ask.body, moment(seconds));
-        (reply.delivery.delay.as_secs(), reply.delivery.cut, reply.delivery.close)
+        (
+            reply.delivery.delay.as_secs(),
+            reply.delivery.cut,
+            reply.delivery.close,
+        )
     };
     assert_eq!(deliver(1), (2, Some(10), false));
     assert_eq!(deliver(2), (0, None, false));
@@ -166,4 +236,3 @@ fn faults_decide_how_a_reply_is_delivered() {
     assert!(cloud.clear_fault(3, Duration::from_secs(11)));
     assert_eq!(ask_at(&mut cloud, &ask, 12).0, 200);
 }
-

@@ -46,7 +46,9 @@ fn start() -> Running {
 impl Running {
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         stream
     }
 
@@ -69,7 +71,11 @@ impl Running {
 
     fn fault(&self, text: &str) {
         let fault = text.parse().unwrap();
-        self.cloud.lock().unwrap().add_fault(fault, self.clock.moment().now).unwrap();
+        self.cloud
+            .lock()
+            .unwrap()
+            .add_fault(fault, self.clock.moment().now)
+            .unwrap();
     }
 }
 
@@ -135,7 +141,11 @@ fn a_body_that_is_too_large_is_refused_before_it_is_read() {
 
 #[test]
 fn stopping_closes_the_sockets() {
-    let Running { _server: server, address, .. } = start();
+    let Running {
+        _server: server,
+        address,
+        ..
+    } = start();
     server.stop();
     assert!(TcpStream::connect(address).is_err());
 }
