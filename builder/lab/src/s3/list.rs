@@ -148,7 +148,7 @@ fn write_items(xml: &mut Xml, page: &Page<'_>, encoding: Encoding, owner: Option
     for item in &page.items {
         if let Item::Prefix(prefix) = item {
             xml.element("CommonPrefixes", |xml| {
-                xml.text("Prefix", encoding.text(prefix))
+                xml.text("Prefix", encoding.text(prefix));
             });
         }
     }

@@ -29,9 +29,9 @@ use super::tls::{CertificateAuthority, TlsError};
 /// More connections wait; a lab of some hundred nodes has fewer.
 const MOST_CONNECTIONS: usize = 2_048;
 /// A client that sends nothing must not hold a connection for ever.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 /// For a whole body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest head: botocore's and the SDK's are below 4 KiB, presigned ones with tokens below 8.
 const HEAD_BYTES: usize = 64 * 1_024;
 /// What is read of a body that is too large; whoever sends more finds the connection closed.
@@ -295,13 +295,15 @@ struct Outgoing {
 }
 
 impl Outgoing {
-    fn new(body: Bytes, cut: Option<usize>) -> Self {
+    fn new(mut body: Bytes, cut: Option<usize>) -> Self {
         let announced = body.len() as u64;
         let kept = cut.map_or(body.len(), |cut| cut.min(body.len()));
+        let breaks_off = kept < body.len();
+        body.truncate(kept);
         Self {
-            breaks_off: (kept < body.len()).then(|| Box::pin(tokio::time::sleep(BREAK))),
-            bytes: Some(body.slice(..kept)).filter(|bytes| !bytes.is_empty()),
+            bytes: Some(body).filter(|bytes| !bytes.is_empty()),
             announced,
+            breaks_off: breaks_off.then(|| Box::pin(tokio::time::sleep(BREAK))),
         }
     }
 }
