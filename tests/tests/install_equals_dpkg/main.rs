@@ -15,15 +15,20 @@ use sha2::{Digest, Sha256};
 use vmimage_plan::lock::LockedPackage;
 
 /// Small, but with every kind of maintainer script: users, triggers, debconf, ucf, alternatives,
-/// overrides of attributes, units, bytecode, conffiles, Pre-Depends.
-const PACKAGES: [&str; 12] = [
+/// overrides of attributes, units, bytecode, conffiles, Pre-Depends, modules of Apache and PHP.
+const PACKAGES: [&str; 17] = [
+    "apache2",
     "ca-certificates",
     "chrony",
     "cron",
     "dbus",
     "less",
     "libglib2.0-0t64",
+    "libxml-sax-perl",
     "logrotate",
+    "php8.4-cli",
+    "php8.4-fpm",
+    "php8.4-mbstring",
     "python3-idna",
     "quota",
     "rsync",

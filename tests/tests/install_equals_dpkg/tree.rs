@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// Paths whose content (or existence) cannot be equal, with the reason. A trailing `/` means all
 /// below, a trailing `.` all that begin so.
-const INCOMPARABLE: [(&str, &str); 23] = [
+const INCOMPARABLE: [(&str, &str); 24] = [
     ("/dev/", "mmdebstrap makes device nodes"),
     ("/proc/", "mounted while packages are configured"),
     ("/sys/", "mounted while packages are configured"),
@@ -46,6 +46,10 @@ const INCOMPARABLE: [(&str, &str); 23] = [
         "earlier states depend on the order of configuration",
     ),
     (
+        "/var/lib/ucf/registry.",
+        "earlier states depend on the order of configuration",
+    ),
+    (
         "/etc/passwd-",
         "the state before the last depends on the order of configuration",
     ),
@@ -68,6 +72,9 @@ const HASHED_BYTECODE: &str = "/usr/lib/python3.";
 
 /// Users get their numbers in the order in which packages are configured.
 const ACCOUNTS: [&str; 4] = ["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"];
+
+/// One line for each file, in the order in which packages are configured.
+const RECORDS: [&str; 2] = ["/var/lib/ucf/hashfile", "/var/lib/ucf/registry"];
 
 /// One line for each path that differs.
 pub(crate) fn differences(reference: &Path, ours: &Path, begun: SystemTime) -> Vec<String> {
@@ -148,6 +155,11 @@ fn describe(path: &Path, shown: &str, begun: i64) -> String {
     let bytes = fs::read(path).unwrap();
     if ACCOUNTS.contains(&shown) {
         return accounts(&bytes);
+    }
+    if RECORDS.contains(&shown) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let lines: BTreeSet<&str> = text.lines().collect();
+        return lines.into_iter().collect::<Vec<_>>().join(" | ");
     }
     let links = metadata.nlink();
     format!(

@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::thread;
 
 use vmimage_plan::definition::Debconf;
 
@@ -21,7 +23,10 @@ use crate::deb::Control;
 use crate::deb::paragraph::Paragraph;
 use crate::sandbox::{Run, Sandbox};
 
-const PREINST: &str = include_str!("preinst.sh");
+const PREINST: &str = concat!(
+    include_str!("stand_ins/perl-server.sh"),
+    include_str!("preinst.sh")
+);
 
 /// The file system table of a system that has none yet.
 const FSTAB: &str = "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n";
@@ -71,13 +76,21 @@ pub fn configure(
         debconf,
         left: waves.len(),
     };
-    layer.preset(&installed)?;
-    for wave in &waves {
-        layer.configure(wave)?;
-    }
-    layer.dpkg.finish()?;
+    thread::scope(|scope| {
+        let (over, configured) = channel();
+        let compiled = scope.spawn(|| {
+            let configured = configured;
+            deferred.compile_beside(sandbox, &configured)
+        });
+        let configured = layer.configure_all(&installed, &waves);
+        drop(over);
+        let compiled = compiled
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        configured.and(compiled)
+    })?;
     layer.dpkg.binds.clear();
-    deferred.run(&mut layer.dpkg)?;
+    deferred.finish(&mut layer.dpkg)?;
     layer.audit()?;
     marks::add(root, &layer.marks(&waves))?;
     Ok(Configured {
@@ -96,6 +109,18 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
+    fn configure_all(
+        &mut self,
+        installed: &HashSet<String>,
+        waves: &[Wave],
+    ) -> Result<(), InstallError> {
+        self.preset(installed)?;
+        for wave in waves {
+            self.configure(wave)?;
+        }
+        self.dpkg.finish()
+    }
+
     fn configure(&mut self, wave: &Wave) -> Result<(), InstallError> {
         let packages: Vec<&Unpacked> = wave
             .packages

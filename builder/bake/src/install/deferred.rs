@@ -3,8 +3,9 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use super::dpkg::Dpkg;
 use super::error::InstallError;
@@ -24,11 +25,45 @@ const STAND_INS: [(&str, &str); 4] = [
         "/usr/bin/py3compile",
         include_str!("stand_ins/py3compile.sh"),
     ),
-    ("/usr/bin/ucf", include_str!("stand_ins/ucf.sh")),
     ("/usr/sbin/postconf", include_str!("stand_ins/postconf.sh")),
+    (
+        "/usr/lib/php/php-maintscript-helper",
+        include_str!("stand_ins/php-maintscript-helper.sh"),
+    ),
 ];
 
-const PY3COMPILE: &str = include_str!("py3compile.sh");
+/// Programs that one Perl runs, which loads their modules once: starting Perl and loading them is
+/// most of what each of these hundreds of runs costs. `ucf` and `ucfr` are not Perl's, and are done
+/// by it where what they do is plain.
+const PERL_PROGRAMS: [&str; 9] = [
+    "/usr/share/debconf/frontend",
+    "/usr/bin/deb-systemd-helper",
+    "/usr/bin/deb-systemd-invoke",
+    "/usr/bin/ucf",
+    "/usr/bin/ucfr",
+    "/usr/sbin/update-rc.d",
+    "/usr/sbin/adduser",
+    "/usr/sbin/a2enmod",
+    "/usr/sbin/a2query",
+];
+
+const PERL_CLIENT: &str = include_str!("stand_ins/perl-client.sh");
+
+/// What the Perl runs; `perl-server.sh` starts it.
+const PERL_SERVER: [(&str, &str); 2] = [
+    ("server.pl", include_str!("stand_ins/perl-server.pl")),
+    ("ucf.pl", include_str!("stand_ins/ucf.pl")),
+];
+
+/// Where that Perl's files are, and its queue.
+const PERL: &str = "run/vmimage/perl";
+
+const PY3COMPILE: &str = "py3compile";
+
+const COMPILE: &str = include_str!("py3compile.sh");
+
+/// How often new requests are looked for.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Where stand-ins find what they stand in for.
 const REAL: &str = "/run/vmimage/real";
@@ -56,22 +91,29 @@ impl Deferred {
     /// Writes the stand-ins for what the tree has into the sandbox's own file systems, so that
     /// nothing is left of them however the bake ends.
     pub(super) fn prepare(sandbox: &Sandbox) -> Result<Self, InstallError> {
-        let [requests, scripts] = [REQUESTS, SCRIPTS].map(|path| sandbox.root().join(path));
-        for directory in [&requests, &scripts] {
+        let root = sandbox.root();
+        let [requests, scripts, perl] = [REQUESTS, SCRIPTS, PERL].map(|path| root.join(path));
+        for directory in [&requests, &scripts, &perl] {
             fs::create_dir_all(directory)
                 .map_err(|source| file_error("make", directory, source))?;
         }
+        for (name, text) in PERL_SERVER {
+            write(&perl.join(name), text)?;
+        }
+        let perl_programs = PERL_PROGRAMS.map(|program| {
+            let client = PERL_CLIENT.replace("@PROGRAM@", name(program));
+            (program, client)
+        });
+        let texts = STAND_INS.map(|(program, text)| (program, text.to_owned()));
         let mut stand_ins = Vec::new();
-        for (program, text) in STAND_INS {
-            let real = sandbox.root().join(program.trim_start_matches('/'));
+        for (program, text) in texts.into_iter().chain(perl_programs) {
+            let real = root.join(program.trim_start_matches('/'));
             if !real.is_file() {
                 continue;
             }
             let name = name(program);
             let script = scripts.join(name);
-            fs::write(&script, text)
-                .and_then(|()| fs::set_permissions(&script, Permissions::from_mode(0o755)))
-                .map_err(|source| file_error("write", &script, source))?;
+            write(&script, &text)?;
             stand_ins.push(StandIn {
                 program,
                 real,
@@ -106,26 +148,42 @@ impl Deferred {
             .collect()
     }
 
-    /// Does what was asked for. Bytecode and initrd have nothing to do with each other, and each
-    /// keeps one processor busy.
-    pub(super) fn run(&self, dpkg: &mut Dpkg<'_>) -> Result<(), InstallError> {
-        let sandbox = dpkg.sandbox;
-        thread::scope(|scope| {
-            let compiled = scope.spawn(|| self.compile(sandbox));
-            let made = self.make_initrds(dpkg);
-            let compiled = compiled
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            made.and(compiled)
-        })?;
+    /// Does what was left for the end.
+    pub(super) fn finish(&self, dpkg: &mut Dpkg<'_>) -> Result<(), InstallError> {
+        self.make_initrds(dpkg)?;
         fs::remove_dir_all(&self.requests)
             .map_err(|source| file_error("remove", &self.requests, source))
     }
 
+    /// Compiles Python modules as packages ask for it, beside the configuration of others, which
+    /// keeps one processor busy; returns when `configured` is closed and all is compiled.
+    pub(super) fn compile_beside(
+        &self,
+        sandbox: &Sandbox,
+        configured: &Receiver<()>,
+    ) -> Result<(), InstallError> {
+        let mut done = 0;
+        loop {
+            let over = configured.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected);
+            let requests = self.requested(PY3COMPILE)?;
+            let new = requests.get(done..).unwrap_or_default();
+            if !new.is_empty() {
+                compile(sandbox, new)?;
+            }
+            done = requests.len();
+            if over {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What was asked for, each once, in order.
     fn requested(&self, program: &str) -> Result<Vec<String>, InstallError> {
         let text = read(&self.requests.join(name(program)))?;
         let mut requests: Vec<String> = Vec::new();
-        for line in text.lines() {
+        // A line without its end is still being written.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        for line in text.get(..whole).unwrap_or_default().lines() {
             if !requests.iter().any(|known| known == line) {
                 requests.push(line.to_owned());
             }
@@ -150,29 +208,30 @@ impl Deferred {
         }
         Ok(())
     }
+}
 
-    fn compile(&self, sandbox: &Sandbox) -> Result<(), InstallError> {
-        let requests = self.requested("py3compile")?;
-        if requests.is_empty() {
-            return Ok(());
-        }
-        let mut argv = vec!["/bin/sh", "-c", PY3COMPILE];
-        argv.push("py3compile");
-        let text = requests.join("\n") + "\n";
-        let mut run = Run::new(&argv);
-        run.stdin = Some(text.as_bytes());
-        let output = sandbox
-            .run(&run, &mut |_| {})
-            .map_err(InstallError::Sandbox)?;
-        if output.code == 0 {
-            return Ok(());
-        }
-        Err(InstallError::Program {
-            program: "py3compile".to_owned(),
-            code: output.code,
-            tail: output.tail,
-        })
+fn compile(sandbox: &Sandbox, requests: &[String]) -> Result<(), InstallError> {
+    let argv = ["/bin/sh", "-c", COMPILE, "py3compile"];
+    let text = requests.join("\n") + "\n";
+    let mut run = Run::new(&argv);
+    run.stdin = Some(text.as_bytes());
+    let output = sandbox
+        .run(&run, &mut |_| {})
+        .map_err(InstallError::Sandbox)?;
+    if output.code == 0 {
+        return Ok(());
     }
+    Err(InstallError::Program {
+        program: "py3compile".to_owned(),
+        code: output.code,
+        tail: output.tail,
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), InstallError> {
+    fs::write(path, text)
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755)))
+        .map_err(|source| file_error("write", path, source))
 }
 
 fn name(program: &str) -> &str {

@@ -5,7 +5,10 @@ use crate::sandbox::{Bind, Run, Sandbox};
 use super::Progress;
 use super::error::InstallError;
 
-const DPKG: &str = include_str!("dpkg.sh");
+const DPKG: &str = concat!(
+    include_str!("stand_ins/perl-server.sh"),
+    include_str!("dpkg.sh")
+);
 
 /// Files that a recipe wrote before its packages win over the packages' own; nothing is synced,
 /// because a layer that was not finished is thrown away.
