@@ -34,7 +34,7 @@ pub struct MemberReport {
     /// `Healthy` or `Unhealthy`.
     pub health: String,
     /// The version of the launch template it was launched with.
-    pub template_version: Option<u64>,
+    pub template_version: u64,
     /// The AMI.
     pub image_id: String,
     /// Its address.
