@@ -100,6 +100,11 @@ fn s3() {
 }
 
 #[test]
+fn compute_scaling_and_balancing() {
+    check("test_compute", 11);
+}
+
+#[test]
 fn faults() {
     check("test_faults", 7);
 }
