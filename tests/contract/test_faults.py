@@ -68,10 +68,17 @@ class Faults(LabTest):
         begun = time.monotonic()
         self.ssm.get_parameter(Name="/slow")
         self.assertGreaterEqual(time.monotonic() - begun, 0.3)
+        # botocore takes a JSON answer that was cut for an empty one: clients must look at what they get.
         self.lab.tell("fault cut action=GetParameter at=10 count=1")
-        with self.assertRaises(BREAKS):
-            self.ssm.get_parameter(Name="/slow")
+        self.assertNotIn("Parameter", self.ssm.get_parameter(Name="/slow"))
         self.assertEqual(self.ssm.get_parameter(Name="/slow")["Parameter"]["Value"], "v")
+        s3 = self.lab.client("s3")
+        s3.create_bucket(Bucket="cut", CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_object(Bucket="cut", Key="k", Body=b"x" * 1_000)
+        self.lab.tell("fault cut action=GetObject at=10 count=1")
+        with self.assertRaises(BREAKS):
+            s3.get_object(Bucket="cut", Key="k")["Body"].read()
+        self.assertEqual(len(s3.get_object(Bucket="cut", Key="k")["Body"].read()), 1_000)
 
     def test_faults_that_make_no_sense_are_refused(self):
         for text, message in [

@@ -1,9 +1,8 @@
 """S3: buckets, objects, conditional writes, listings."""
 
 import datetime
+import http.client
 import unittest
-
-from botocore.exceptions import ClientError
 
 from lab import ACCOUNT, REGION, LabTest
 
@@ -43,15 +42,12 @@ class Buckets(LabTest):
             self.refused("InvalidBucketName", 400, self.create, name=name)
 
     def test_another_region_sends_on(self):
-        # What carries it: botocore follows, unless it is told where not to go.
+        # botocore follows by itself; a client that does not sees where to go.
         self.create("sent-on")
         east = self.lab.client("s3", region="us-east-1")
-        east.meta.events.unregister("needs-retry.s3")
         east.put_object(Bucket="sent-on", Key="k", Body=b"x")
         self.assertEqual(self.s3.get_object(Bucket="sent-on", Key="k")["Body"].read(), b"x")
-        import http.client
-
-        signed = self.lab.client("s3", region="us-east-1", s3={"addressing_style": "path"})
+        signed = self.lab.client("s3", region="us-east-1", signature_version="s3v4", s3={"addressing_style": "path"})
         url = signed.generate_presigned_url("get_object", {"Bucket": "sent-on", "Key": "k"})
         host = self.lab.endpoint.removeprefix("http://")
         connection = http.client.HTTPConnection(host, timeout=10)

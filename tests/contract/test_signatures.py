@@ -2,7 +2,9 @@
 
 import datetime
 import http.client
+import socket
 import unittest
+import urllib.error
 import urllib.request
 from unittest import mock
 
@@ -130,7 +132,7 @@ class Signatures(LabTest):
         )
 
     def test_presigned(self):
-        s3 = self.lab.client("s3", s3={"addressing_style": "path"})
+        s3 = self.lab.client("s3", signature_version="s3v4", s3={"addressing_style": "path"})
         s3.create_bucket(
             Bucket="presigned", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
@@ -144,11 +146,16 @@ class Signatures(LabTest):
             self.assertEqual(response.read(), b"body")
         with self.assertRaises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(get.replace("X-Amz-Expires=60", "X-Amz-Expires=61"))
-        self.assertEqual(caught.exception.code, 403)
-        self.assertIn(b"<Code>SignatureDoesNotMatch</Code>", caught.exception.read())
-        identity = self.lab.client("sts").generate_presigned_url("get_caller_identity")
+        with caught.exception as refused:
+            self.assertEqual(refused.code, 403)
+            self.assertIn(b"<Code>SignatureDoesNotMatch</Code>", refused.read())
+        identity = self.lab.client("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET")
         with urllib.request.urlopen(identity) as response:
             self.assertIn(ACCOUNT.encode(), response.read())
+
+    def test_outdated_signatures(self):
+        old = self.lab.client("s3", signature_version="s3")
+        self.refused("InvalidRequest", 400, old.list_buckets)
 
     def test_what_is_not_simulated_is_named(self):
         self.lab.tell("notices")
@@ -204,11 +211,10 @@ class Raw(LabTest):
         form = {"content-type": "application/x-www-form-urlencoded"}
         status, answer = self.send("POST", "/", b"Action=X&Version=2011-01-01&A=" + b"x" * 1_048_576, form)
         self.assertEqual(status, 413)
+        self.assertIn(b"<Code>RequestEntityTooLarge</Code>", answer)
 
     def test_garbage_is_answered(self):
         host, port = self.lab.endpoint.removeprefix("http://").split(":")
-        import socket
-
         for garbage in [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]:
             with socket.create_connection((host, int(port)), timeout=10) as raw:
                 raw.sendall(garbage)

@@ -86,17 +86,22 @@ fn check(module: &str, tests: usize) {
 
 #[test]
 fn signatures_and_protocols() {
-    check("test_signatures", 13);
+    check("test_signatures", 14);
 }
 
 #[test]
 fn parameter_store() {
-    check("test_ssm", 13);
+    check("test_ssm", 12);
 }
 
 #[test]
 fn s3() {
-    check("test_s3", 14);
+    check("test_s3", 15);
+}
+
+#[test]
+fn compute_scaling_and_balancing() {
+    check("test_compute", 11);
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl Faults {
         Self {
             last_id: 0,
             active: Vec::new(),
-            random: Random::new(seed ^ 0x6661_756c_74),
+            random: Random::new(seed ^ 0x0066_6175_6c74),
         }
     }
 
@@ -180,32 +180,26 @@ impl Faults {
 
     /// How far the describes of a region lag behind.
     pub(crate) fn stale(&self, region: &str, now: Duration) -> Duration {
-        let lags = self
-            .active
-            .iter()
-            .filter_map(|active| match active.fault.kind {
-                Kind::Stale { by }
-                    if active.is_on(now) && is(active.fault.region.as_deref(), region) =>
-                {
-                    Some(by)
-                }
-                _ => None,
-            });
-        lags.max().unwrap_or(Duration::ZERO)
+        let mut lag = Duration::ZERO;
+        for active in self.active.iter().filter(|active| active.is_on(now)) {
+            if let Kind::Stale { by } = active.fault.kind
+                && is(active.fault.region.as_deref(), region)
+            {
+                lag = lag.max(by);
+            }
+        }
+        lag
     }
 
     /// The zones that are short of room: how many instances fit.
     pub(crate) fn capacities(&self, now: Duration) -> Vec<(String, usize)> {
-        let zones = self
-            .active
-            .iter()
-            .filter_map(|active| match &active.fault.kind {
-                Kind::Capacity { zone, instances } if active.is_on(now) => {
-                    Some((zone.clone(), *instances))
-                }
-                _ => None,
-            });
-        zones.collect()
+        let mut zones = Vec::new();
+        for active in self.active.iter().filter(|active| active.is_on(now)) {
+            if let Kind::Capacity { zone, instances } = &active.fault.kind {
+                zones.push((zone.clone(), *instances));
+            }
+        }
+        zones
     }
 
     /// When a fault begins or ends next.

@@ -184,7 +184,7 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
 
 fn write_duration(f: &mut fmt::Formatter<'_>, key: &str, time: Duration) -> fmt::Result {
     let millis = time.as_millis();
-    if millis % 1_000 == 0 {
+    if millis.is_multiple_of(1_000) {
         write!(f, " {key}={}s", millis / 1_000)
     } else {
         write!(f, " {key}={millis}ms")

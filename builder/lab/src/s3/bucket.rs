@@ -8,6 +8,10 @@ use crate::wire::{Answer, Service, ServiceError, Xml};
 /// The region whose buckets have no location.
 const DEFAULT_REGION: &str = "us-east-1";
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every operation of the table has the same type"
+)]
 pub(super) fn list_buckets(s3: &mut S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
     let prefix = call.query("prefix").unwrap_or("");
     let region = call.query("bucket-region");

@@ -96,6 +96,12 @@ fn verify_md5(call: &Call<'_>) -> Result<(), ServiceError> {
     ))
 }
 
+/// The name of the algorithm that a checksum's header is for.
+pub(super) fn algorithm(header: &str) -> &'static str {
+    let found = ALGORITHMS.iter().find(|(name, _)| *name == header);
+    found.map_or("CRC64NVME", |(_, algorithm)| algorithm)
+}
+
 /// Whether a request says anything about its body.
 pub(super) fn is_named(call: &Call<'_>) -> bool {
     call.header("content-md5").is_some()

@@ -85,11 +85,10 @@ fn check_names(
     let time = |name: &str| call.header(name).and_then(parse_http);
     match call.header(headers.matches) {
         Some(list) if !names(list, &object.etag) => return Err(failed("If-Match")),
-        Some(_) => {}
         None if time(headers.unmodified).is_some_and(|limit| modified > limit) => {
             return Err(failed("If-Unmodified-Since"));
         }
-        None => {}
+        Some(_) | None => {}
     }
     let not_modified = match call.header(headers.none_match) {
         Some(list) => names(list, &object.etag),

@@ -4,8 +4,8 @@ use super::store::Object;
 use super::time::iso;
 use super::write::{answer, check_key, check_metadata, next_version_id, store};
 use super::{
-    Call, S3, check_owner, check_region, conditions, invalid_argument, no_such_bucket, object,
-    read, tagging,
+    Call, S3, check_owner, check_region, checksum, conditions, invalid_argument, no_such_bucket,
+    object, read, tagging,
 };
 use crate::wire::{Answer, Service, ServiceError, Xml};
 
@@ -77,6 +77,10 @@ pub(super) fn copy_object(s3: &mut S3, call: &Call<'_>) -> Result<Answer, Servic
     xml.element_of("CopyObjectResult", Service::S3.namespace(), |xml| {
         xml.text("LastModified", iso(call.time));
         xml.text("ETag", &copy.etag);
+        if let Some((header, value)) = &copy.checksum {
+            xml.text(&format!("Checksum{}", checksum::algorithm(header)), value);
+            xml.text("ChecksumType", "FULL_OBJECT");
+        }
     });
     let mut done = answer(Answer::xml(xml.finish()), &copy, &version_id);
     if let Some(version) = source_version {

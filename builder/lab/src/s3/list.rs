@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::store::{Bucket, Entry, Object};
 use super::time::iso;
-use super::{Call, S3, invalid_argument};
+use super::{Call, S3, checksum, invalid_argument};
 use crate::wire::{Answer, Service, ServiceError, Xml};
 
 const MOST: usize = 1_000;
@@ -134,6 +134,10 @@ fn write_items(xml: &mut Xml, page: &Page<'_>, encoding: Encoding, owner: Option
             xml.text("Key", encoding.text(key));
             xml.text("LastModified", iso(entry.modified));
             xml.text("ETag", &object.etag);
+            if let Some((header, _)) = &object.checksum {
+                xml.text("ChecksumAlgorithm", checksum::algorithm(header));
+                xml.text("ChecksumType", "FULL_OBJECT");
+            }
             xml.text("Size", object.body.len());
             xml.text("StorageClass", "STANDARD");
             if let Some(owner) = owner {
@@ -144,7 +148,7 @@ fn write_items(xml: &mut Xml, page: &Page<'_>, encoding: Encoding, owner: Option
     for item in &page.items {
         if let Item::Prefix(prefix) = item {
             xml.element("CommonPrefixes", |xml| {
-                xml.text("Prefix", encoding.text(prefix))
+                xml.text("Prefix", encoding.text(prefix));
             });
         }
     }

@@ -10,6 +10,7 @@ mod delete;
 mod document;
 mod list;
 mod object;
+mod operations;
 mod read;
 mod route;
 mod store;
@@ -94,7 +95,7 @@ impl S3 {
 
     /// Answers one request.
     pub(crate) fn call(&mut self, call: &Call<'_>) -> Result<Answer, ServiceError> {
-        match route::handle(call.route.operation) {
+        match operations::handle(call.route.operation) {
             Some(handle) => handle(self, call),
             None => Err(ServiceError::new(
                 "NotImplemented",

@@ -31,22 +31,20 @@ pub(super) fn find<'a>(
             .with("VersionId", id)
         })?,
     };
-    match &entry.object {
-        Some(object) => Ok((entry, object)),
-        None => {
-            let error = match version_id {
-                None => no_such_key(key),
-                Some(_) => ServiceError::new(
-                    "MethodNotAllowed",
-                    405,
-                    "The specified method is not allowed against this resource.",
-                ),
-            };
-            Err(error
-                .with_header("x-amz-delete-marker", "true")
-                .with_header("x-amz-version-id", &entry.version_id))
-        }
+    if let Some(object) = &entry.object {
+        return Ok((entry, object));
     }
+    let error = match version_id {
+        None => no_such_key(key),
+        Some(_) => ServiceError::new(
+            "MethodNotAllowed",
+            405,
+            "The specified method is not allowed against this resource.",
+        ),
+    };
+    Err(error
+        .with_header("x-amz-delete-marker", "true")
+        .with_header("x-amz-version-id", &entry.version_id))
 }
 
 pub(super) fn get_object(s3: &mut S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
@@ -65,26 +63,23 @@ fn read(s3: &S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
         return Ok(describe(Answer::new(304), entry, object, call));
     }
     let size = object.body.len();
-    let range = call
-        .header("range")
-        .and_then(|range| parse_range(range, size));
-    let mut answer = match range {
-        None => Answer::new(200),
-        Some(Some((first, last))) => {
-            Answer::new(206).with("content-range", format!("bytes {first}-{last}/{size}"))
+    let range = call.header("range").unwrap_or("");
+    let (mut answer, body, whole) = match parse_range(range, size) {
+        Range::Whole => (Answer::new(200), object.body.clone(), true),
+        Range::Part(first, last) => {
+            let part = format!("bytes {first}-{last}/{size}");
+            let answer = Answer::new(206).with("content-range", part);
+            (answer, object.body.slice(first..=last), false)
         }
-        Some(None) => return Err(not_satisfiable(call.header("range").unwrap_or(""), size)),
+        Range::Outside => return Err(not_satisfiable(range, size)),
     };
     answer = describe(answer, entry, object, call);
-    answer.body = match range.flatten() {
-        Some((first, last)) => object.body.slice(first..=last),
-        None => object.body.clone(),
-    };
+    answer.body = body;
     let wants_checksum = call
         .header("x-amz-checksum-mode")
         .is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
     // A part has no checksum of its own.
-    if let (true, None, Some((header, value))) = (wants_checksum, range, &object.checksum) {
+    if let (true, true, Some((header, value))) = (wants_checksum, whole, &object.checksum) {
         answer = answer
             .with(header, value)
             .with("x-amz-checksum-type", "FULL_OBJECT");
@@ -92,17 +87,35 @@ fn read(s3: &S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
     Ok(answer)
 }
 
-/// `None`: no range that S3 understands, which means all. `Some(None)`: a range outside the object.
-fn parse_range(text: &str, size: usize) -> Option<Option<(usize, usize)>> {
-    let (first, last) = text.trim().strip_prefix("bytes=")?.split_once('-')?;
+/// What a `Range` header asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Range {
+    /// Everything; also when S3 does not understand it.
+    Whole,
+    /// From the one byte to the other, both included.
+    Part(usize, usize),
+    /// Nothing that is there.
+    Outside,
+}
+
+fn parse_range(text: &str, size: usize) -> Range {
+    let words = text
+        .trim()
+        .strip_prefix("bytes=")
+        .and_then(|words| words.split_once('-'));
+    let Some((first, last)) = words else {
+        return Range::Whole;
+    };
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = |text: &str| text.parse::<usize>().unwrap_or(usize::MAX);
     if first.is_empty() && is_number(last) {
-        let length = number(last).min(size);
-        return Some((length > 0).then(|| (size - length, size - 1)));
+        return match number(last).min(size) {
+            0 => Range::Outside,
+            length => Range::Part(size - length, size - 1),
+        };
     }
     if !is_number(first) || !(last.is_empty() || is_number(last)) {
-        return None;
+        return Range::Whole;
     }
     let from = number(first);
     let to = if last.is_empty() {
@@ -111,9 +124,12 @@ fn parse_range(text: &str, size: usize) -> Option<Option<(usize, usize)>> {
         number(last)
     };
     if from > to {
-        return None;
+        Range::Whole
+    } else if from < size {
+        Range::Part(from, to.min(size - 1))
+    } else {
+        Range::Outside
     }
-    Some((from < size).then(|| (from, to.min(size - 1))))
 }
 
 fn not_satisfiable(range: &str, size: usize) -> ServiceError {
@@ -134,23 +150,23 @@ mod tests {
     #[test]
     fn ranges_are_read_as_s3_does() {
         for (text, range) in [
-            ("bytes=0-3", Some(Some((0, 3)))),
-            ("bytes=4-", Some(Some((4, 9)))),
-            ("bytes=8-99", Some(Some((8, 9)))),
-            ("bytes=-3", Some(Some((7, 9)))),
-            ("bytes=-99", Some(Some((0, 9)))),
-            ("bytes=-0", Some(None)),
-            ("bytes=10-", Some(None)),
-            ("bytes=99999999999999999999999-", Some(None)),
-            ("bytes=5-4", None),
-            ("bytes=0-1,3-4", None),
-            ("bytes=x-", None),
-            ("bytes=-", None),
-            ("lines=1-2", None),
+            ("bytes=0-3", Range::Part(0, 3)),
+            ("bytes=4-", Range::Part(4, 9)),
+            ("bytes=8-99", Range::Part(8, 9)),
+            ("bytes=-3", Range::Part(7, 9)),
+            ("bytes=-99", Range::Part(0, 9)),
+            ("bytes=-0", Range::Outside),
+            ("bytes=10-", Range::Outside),
+            ("bytes=99999999999999999999999-", Range::Outside),
+            ("bytes=5-4", Range::Whole),
+            ("bytes=0-1,3-4", Range::Whole),
+            ("bytes=x-", Range::Whole),
+            ("bytes=-", Range::Whole),
+            ("lines=1-2", Range::Whole),
         ] {
             assert_eq!(parse_range(text, 10), range, "{text}");
         }
-        assert_eq!(parse_range("bytes=0-0", 0), Some(None));
-        assert_eq!(parse_range("bytes=-5", 0), Some(None));
+        assert_eq!(parse_range("bytes=0-0", 0), Range::Outside);
+        assert_eq!(parse_range("bytes=-5", 0), Range::Outside);
     }
 }

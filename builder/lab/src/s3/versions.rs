@@ -1,6 +1,6 @@
 //! Owns versioning: switching it on, and listing what there is of each key.
 
-use super::store::Versioning;
+use super::store::{Bucket, Entry, Versioning};
 use super::time::iso;
 use super::{Call, S3, document, invalid_argument, list, malformed_xml};
 use crate::wire::{Answer, Service, ServiceError, Xml};
@@ -54,19 +54,7 @@ pub(super) fn list_object_versions(s3: &mut S3, call: &Call<'_>) -> Result<Answe
     let version_marker = call
         .query("version-id-marker")
         .filter(|marker| !marker.is_empty());
-    // With a version marker the key itself goes on, after that version.
-    let mut passed = false;
-    let after = bucket.all_versions().filter(|(key, entry, _)| {
-        if *key != key_marker || key_marker.is_empty() {
-            return *key > key_marker;
-        }
-        let show = passed;
-        passed = passed || version_marker == Some(entry.version_id.as_str());
-        show
-    });
-    let mut rest = after.filter(|(key, _, _)| key.starts_with(prefix));
-    let page: Vec<_> = rest.by_ref().take(most).collect();
-    let truncated = most > 0 && rest.next().is_some();
+    let (page, truncated) = page(bucket, prefix, (key_marker, version_marker), most);
     let url = list::url_encoding(call)?;
     let mut xml = Xml::new();
     xml.element_of("ListVersionsResult", Service::S3.namespace(), |xml| {
@@ -102,4 +90,30 @@ pub(super) fn list_object_versions(s3: &mut S3, call: &Call<'_>) -> Result<Answe
         }
     });
     Ok(Answer::xml(xml.finish()))
+}
+
+/// A version of a key, and whether it is its latest.
+type Line<'a> = (&'a str, &'a Entry, bool);
+
+/// The versions after a marker, and whether there are more.
+fn page<'a>(
+    bucket: &'a Bucket,
+    prefix: &str,
+    (key_marker, version_marker): (&str, Option<&str>),
+    most: usize,
+) -> (Vec<Line<'a>>, bool) {
+    // With a version marker the key itself goes on, after that version.
+    let mut passed = false;
+    let after = bucket.all_versions().filter(|(key, entry, _)| {
+        if *key != key_marker || key_marker.is_empty() {
+            return *key > key_marker;
+        }
+        let show = passed;
+        passed = passed || version_marker == Some(entry.version_id.as_str());
+        show
+    });
+    let mut rest = after.filter(|(key, _, _)| key.starts_with(prefix));
+    let page: Vec<Line<'_>> = rest.by_ref().take(most).collect();
+    let truncated = most > 0 && rest.next().is_some();
+    (page, truncated)
 }

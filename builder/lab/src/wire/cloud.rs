@@ -15,6 +15,7 @@ use super::identify::{Identified, identify};
 use super::refusal::refusal;
 use super::service::Service;
 use super::signature::{self, Fault as SignatureFault};
+use super::strike;
 use crate::aws::{Aws, RegionSettings, Settings};
 use crate::fault::{After, Before, Decision, Fault, FaultError, Faults, Target};
 use crate::random::Random;
@@ -26,6 +27,8 @@ const MOST_OBJECT_BYTES: usize = 16 * 1_024 * 1_024;
 const MOST_BYTES: usize = 1_024 * 1_024;
 /// What chunk headers and signatures may add to an object.
 const MOST_FRAMING_BYTES: usize = 1_024 * 1_024;
+/// 2026-01-01T00:00:00Z.
+const EXAMPLE_START: Duration = Duration::from_hours(490_896);
 /// Nobody reads more of them than that.
 const MOST_NOTICES: usize = 1_000;
 
@@ -105,7 +108,7 @@ impl Cloud {
             start,
             faults: Faults::new(seed),
             shaped: Shaped::default(),
-            random: Random::new(seed ^ 0x6964_73),
+            random: Random::new(seed ^ 0x0069_6473),
             notices: Vec::new(),
         }
     }
@@ -122,7 +125,7 @@ impl Cloud {
             seed,
             regions: [("us-east-1", 1), ("eu-west-1", 2)].map(region).to_vec(),
         };
-        Self::new(settings, Duration::from_secs(1_767_225_600))
+        Self::new(settings, EXAMPLE_START)
     }
 
     /// EC2, Auto Scaling, load balancing.
@@ -211,14 +214,14 @@ impl Cloud {
             return closed(decision.delay);
         }
         let result = match decision.before {
-            Some(Before::Throttle) => Err(throttled(asked.service)),
-            Some(Before::Conflict) => Err(conflict()),
-            Some(Before::Fail | Before::Close) => Err(failed(asked.service)),
+            Some(Before::Throttle) => Err(strike::throttled(asked.service)),
+            Some(Before::Conflict) => Err(strike::conflict()),
+            Some(Before::Fail | Before::Close) => Err(strike::failed(asked.service)),
             None => self.execute(head, body, &asked, &request_id, moment),
         };
         // After the effect, which is what makes it hard for clients.
         let result = match decision.after {
-            Some(After::Fail) => Err(failed(asked.service)),
+            Some(After::Fail) => Err(strike::failed(asked.service)),
             Some(After::Close | After::Cut(_)) | None => result,
         };
         let answer =
@@ -392,40 +395,4 @@ fn deliver(response: Response<Bytes>, decision: Decision) -> Reply {
             close: decision.after == Some(After::Close),
         },
     }
-}
-
-fn throttled(service: Service) -> ServiceError {
-    match service {
-        Service::Ec2 => ServiceError::new("RequestLimitExceeded", 503, "Request limit exceeded."),
-        Service::AutoScaling | Service::ElbV2 | Service::Sts => {
-            ServiceError::new("Throttling", 400, "Rate exceeded")
-        }
-        Service::Ssm => ServiceError::new("ThrottlingException", 400, "Rate exceeded"),
-        Service::S3 => ServiceError::new("SlowDown", 503, "Please reduce your request rate."),
-    }
-}
-
-fn failed(service: Service) -> ServiceError {
-    match service {
-        Service::Ec2 => ServiceError::new("InternalError", 500, "An internal error has occurred"),
-        Service::AutoScaling | Service::ElbV2 | Service::Sts => {
-            ServiceError::new("InternalFailure", 500, "An internal error has occurred")
-        }
-        Service::Ssm => {
-            ServiceError::new("InternalServerError", 500, "An internal error has occurred")
-        }
-        Service::S3 => ServiceError::new(
-            "InternalError",
-            500,
-            "We encountered an internal error. Please try again.",
-        ),
-    }
-}
-
-fn conflict() -> ServiceError {
-    ServiceError::new(
-        "ConditionalRequestConflict",
-        409,
-        "The conditional request cannot succeed due to a conflicting operation against this resource.",
-    )
 }

@@ -23,6 +23,7 @@ mod refusal;
 mod server;
 pub(crate) mod service;
 mod signature;
+mod strike;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -4,6 +4,8 @@ use super::error::ServiceError;
 use super::service::{Protocol, Service};
 use super::signature::{ChunkFault, Fault, NoClaim};
 
+const OUTDATED: &str =
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
 const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. \
                         Check your AWS Secret Access Key and signing method. Consult the service \
                         documentation for details.";
@@ -27,6 +29,9 @@ fn ec2(fault: &Fault) -> ServiceError {
             403,
             "Request is missing Authentication Token",
         ),
+        Fault::NoClaim(NoClaim::Outdated) => {
+            ServiceError::new("IncompleteSignature", 400, OUTDATED)
+        }
         Fault::NoClaim(NoClaim::Incomplete(why) | NoClaim::Malformed(why)) => {
             ServiceError::new("IncompleteSignature", 400, why.clone())
         }
@@ -51,6 +56,9 @@ fn query(fault: &Fault) -> ServiceError {
             403,
             "Request is missing Authentication Token",
         ),
+        Fault::NoClaim(NoClaim::Outdated) => {
+            ServiceError::new("IncompleteSignature", 400, OUTDATED)
+        }
         Fault::NoClaim(NoClaim::Incomplete(why) | NoClaim::Malformed(why)) => {
             ServiceError::new("IncompleteSignature", 400, why.clone())
         }
@@ -64,7 +72,14 @@ fn query(fault: &Fault) -> ServiceError {
             403,
             "The security token included in the request is expired",
         ),
-        other => ServiceError::new("SignatureDoesNotMatch", 403, mismatch(other)),
+        Fault::Skewed { .. }
+        | Fault::Expired { .. }
+        | Fault::NoContentHash
+        | Fault::ContentHash
+        | Fault::Unsigned(_)
+        | Fault::Mismatch { .. }
+        | Fault::Chunks(_)
+        | Fault::Region(_) => ServiceError::new("SignatureDoesNotMatch", 403, mismatch(fault)),
     }
 }
 
@@ -75,6 +90,9 @@ fn json(fault: &Fault) -> ServiceError {
             400,
             "Missing Authentication Token",
         ),
+        Fault::NoClaim(NoClaim::Outdated) => {
+            ServiceError::new("IncompleteSignatureException", 400, OUTDATED)
+        }
         Fault::NoClaim(NoClaim::Incomplete(why) | NoClaim::Malformed(why)) => {
             ServiceError::new("IncompleteSignatureException", 400, why.clone())
         }
@@ -88,7 +106,14 @@ fn json(fault: &Fault) -> ServiceError {
             400,
             "The security token included in the request is expired",
         ),
-        other => ServiceError::new("InvalidSignatureException", 400, mismatch(other)),
+        Fault::Skewed { .. }
+        | Fault::Expired { .. }
+        | Fault::NoContentHash
+        | Fault::ContentHash
+        | Fault::Unsigned(_)
+        | Fault::Mismatch { .. }
+        | Fault::Chunks(_)
+        | Fault::Region(_) => ServiceError::new("InvalidSignatureException", 400, mismatch(fault)),
     }
 }
 
@@ -117,13 +142,21 @@ fn mismatch(fault: &Fault) -> String {
              The String-to-Sign should have been\n'{string_to_sign}'\n"
         ),
         Fault::Region(_) => "Credential should be scoped to a valid region.".to_owned(),
-        _ => MISMATCH.to_owned(),
+        Fault::NoClaim(_)
+        | Fault::UnknownKey
+        | Fault::BadToken
+        | Fault::ExpiredToken
+        | Fault::NoContentHash
+        | Fault::ContentHash
+        | Fault::Unsigned(_)
+        | Fault::Chunks(_) => MISMATCH.to_owned(),
     }
 }
 
 fn s3(fault: &Fault) -> ServiceError {
     match fault {
         Fault::NoClaim(NoClaim::Missing) => ServiceError::new("AccessDenied", 403, "Access Denied"),
+        Fault::NoClaim(NoClaim::Outdated) => ServiceError::new("InvalidRequest", 400, OUTDATED),
         Fault::NoClaim(NoClaim::Incomplete(why) | NoClaim::Malformed(why)) => {
             ServiceError::new("AuthorizationHeaderMalformed", 400, why.clone())
         }
@@ -153,6 +186,22 @@ fn s3(fault: &Fault) -> ServiceError {
                 .with("Expires", expired)
                 .with("ServerTime", server)
         }
+        Fault::NoContentHash
+        | Fault::ContentHash
+        | Fault::Unsigned(_)
+        | Fault::Mismatch { .. }
+        | Fault::Chunks(_) => s3_payload(fault),
+        Fault::Region(region) => ServiceError::new(
+            "AuthorizationHeaderMalformed",
+            400,
+            format!("The authorization header is malformed; the region '{region}' is wrong"),
+        ),
+    }
+}
+
+/// Refusals that have to do with what was signed.
+fn s3_payload(fault: &Fault) -> ServiceError {
+    match fault {
         Fault::NoContentHash => ServiceError::new(
             "InvalidRequest",
             400,
@@ -177,17 +226,19 @@ fn s3(fault: &Fault) -> ServiceError {
             .with("StringToSign", string_to_sign)
             .with("SignatureProvided", provided)
             .with("CanonicalRequest", canonical),
-        Fault::Region(region) => ServiceError::new(
-            "AuthorizationHeaderMalformed",
-            400,
-            format!("The authorization header is malformed; the region '{region}' is wrong"),
-        ),
-        Fault::Chunks(ChunkFault::Signature) => s3_mismatch(),
         Fault::Chunks(ChunkFault::Malformed) => ServiceError::new(
             "IncompleteBody",
             400,
             "The request body terminated unexpectedly",
         ),
+        Fault::Chunks(ChunkFault::Signature)
+        | Fault::NoClaim(_)
+        | Fault::UnknownKey
+        | Fault::BadToken
+        | Fault::ExpiredToken
+        | Fault::Skewed { .. }
+        | Fault::Expired { .. }
+        | Fault::Region(_) => s3_mismatch(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Owns the sockets: HTTP/1.1 with and without TLS in front of a [`Cloud`], on a thread of its own. Who
 //! made the listeners, and in which network namespace, is the caller's business.
 
+use std::future::Future as _;
 use std::net::{IpAddr, TcpListener as StdListener};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::clock::Clock;
@@ -27,15 +29,19 @@ use super::tls::{CertificateAuthority, TlsError};
 /// More connections wait; a lab of some hundred nodes has fewer.
 const MOST_CONNECTIONS: usize = 2_048;
 /// A client that sends nothing must not hold a connection for ever.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 /// For a whole body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest head: botocore's and the SDK's are below 4 KiB, presigned ones with tokens below 8.
 const HEAD_BYTES: usize = 64 * 1_024;
+/// What is read of a body that is too large; whoever sends more finds the connection closed.
+const MOST_DISCARDED_BYTES: usize = 64 * 1_024 * 1_024;
 /// How often the simulation is looked after at least; virtual time moves without telling.
 const TICK: Duration = Duration::from_millis(100);
 /// And at most.
 const SHORTEST_TICK: Duration = Duration::from_millis(5);
+/// How long a response that is cut stays open: an error at once would drop what is not sent yet.
+const BREAK: Duration = Duration::from_millis(20);
 
 /// A socket that is bound already.
 #[derive(Debug)]
@@ -247,7 +253,16 @@ async fn answer(request: Request<Incoming>, shared: Shared) -> Result<Response<O
 
 /// `None`: the client broke off.
 async fn reply(head: &Parts, body: Incoming, shared: &Shared) -> Option<Reply> {
-    let limited = Limited::new(body, body_limit(head));
+    let limit = body_limit(head);
+    if body.size_hint().lower() > limit as u64 {
+        // Reading would tell a client that waits to go on; one that does not wait has to be heard out
+        // before it listens.
+        if !head.headers.contains_key("expect") {
+            let _unread = tokio::time::timeout(BODY_TIMEOUT, discard(body)).await;
+        }
+        return Some(shared.lock().too_large(head));
+    }
+    let limited = Limited::new(body, limit);
     match tokio::time::timeout(BODY_TIMEOUT, limited.collect()).await {
         Ok(Ok(body)) => {
             let body = body.to_bytes();
@@ -259,22 +274,36 @@ async fn reply(head: &Parts, body: Incoming, shared: &Shared) -> Option<Reply> {
     }
 }
 
+/// Reads a body that nobody wants, within limits.
+async fn discard(mut body: Incoming) {
+    let mut left = MOST_DISCARDED_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
+        }
+    }
+}
+
 /// A body that may break off before its announced end.
 #[derive(Debug)]
 struct Outgoing {
     bytes: Option<Bytes>,
     announced: u64,
-    breaks_off: bool,
+    /// The time until it breaks off, in which what was sent before leaves the process.
+    breaks_off: Option<Pin<Box<Sleep>>>,
 }
 
 impl Outgoing {
-    fn new(body: Bytes, cut: Option<usize>) -> Self {
+    fn new(mut body: Bytes, cut: Option<usize>) -> Self {
         let announced = body.len() as u64;
         let kept = cut.map_or(body.len(), |cut| cut.min(body.len()));
+        let breaks_off = kept < body.len();
+        body.truncate(kept);
         Self {
-            breaks_off: kept < body.len(),
-            bytes: Some(body.slice(..kept)).filter(|bytes| !bytes.is_empty()),
+            bytes: Some(body).filter(|bytes| !bytes.is_empty()),
             announced,
+            breaks_off: breaks_off.then(|| Box::pin(tokio::time::sleep(BREAK))),
         }
     }
 }
@@ -285,19 +314,19 @@ impl Body for Outgoing {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Close>>> {
         if let Some(bytes) = self.bytes.take() {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
-        if std::mem::take(&mut self.breaks_off) {
-            return Poll::Ready(Some(Err(Close)));
+        match &mut self.breaks_off {
+            None => Poll::Ready(None),
+            Some(sleep) => sleep.as_mut().poll(context).map(|()| Some(Err(Close))),
         }
-        Poll::Ready(None)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_none() && !self.breaks_off
+        self.bytes.is_none() && self.breaks_off.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -103,12 +103,20 @@ impl Service {
             Self::ElbV2
         } else if is("2011-06-15") {
             Self::Sts
-        } else if query.contains("Action=") || form.starts_with("Action=") {
+        } else if query.contains("Action=") || is_form(head) {
             Self::Ec2
         } else {
             Self::S3
         }
     }
+}
+
+fn is_form(head: &Parts) -> bool {
+    let kind = head.headers.get("content-type");
+    kind.is_some_and(|kind| {
+        kind.as_bytes()
+            .starts_with(b"application/x-www-form-urlencoded")
+    })
 }
 
 /// The host that a request names, without its port, in lower case.

@@ -1,5 +1,7 @@
 //! Owns S3's `aws-chunked` bodies: data in chunks, each signed by the one before it, and trailers.
 
+use std::fmt::Write as _;
+
 use super::canonical::{EMPTY_SHA256, sha256_hex, sign};
 use super::claim::Claim;
 
@@ -125,7 +127,7 @@ fn take_trailers(
             }
             continue;
         }
-        signed_text.push_str(&format!("{name}:{value}\n"));
+        writeln!(signed_text, "{name}:{value}").expect("a String takes any text");
         trailers.push((name, value.to_owned()));
     }
     if verified {

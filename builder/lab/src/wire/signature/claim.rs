@@ -45,6 +45,8 @@ pub(crate) struct Claim {
 pub(crate) enum NoClaim {
     /// It is not signed at all.
     Missing,
+    /// It is signed in the way of before 2014.
+    Outdated,
     /// Something is lacking; AWS's words.
     Incomplete(String),
     /// The credential does not have five parts or the like.
@@ -61,6 +63,9 @@ impl Claim {
             return Self::from_header(value, head);
         }
         let query = head.uri.query().unwrap_or("");
+        if query.contains("AWSAccessKeyId=") {
+            return Err(NoClaim::Outdated);
+        }
         if query.contains("X-Amz-Signature=") || query.contains("X-Amz-Credential=") {
             return Self::from_query(query);
         }
@@ -69,6 +74,9 @@ impl Claim {
 
     fn from_header(value: &str, head: &Parts) -> Result<Self, NoClaim> {
         let Some(rest) = value.trim().strip_prefix(ALGORITHM) else {
+            if value.starts_with("AWS ") {
+                return Err(NoClaim::Outdated);
+            }
             let algorithm = value.split_whitespace().next().unwrap_or("");
             return Err(NoClaim::Incomplete(format!(
                 "Unsupported AWS 'algorithm': '{algorithm}'."

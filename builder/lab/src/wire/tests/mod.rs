@@ -13,7 +13,7 @@ use super::signature::sign_request;
 use super::{Cloud, Moment};
 
 /// 2026-01-01T00:00:00Z, where [`Cloud::example`] starts.
-const WALL: Duration = Duration::from_secs(1_767_225_600);
+const WALL: Duration = Duration::from_hours(490_896);
 
 fn moment(seconds: u64) -> Moment {
     Moment {

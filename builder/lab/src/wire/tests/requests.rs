@@ -141,6 +141,7 @@ fn what_is_not_simulated_is_noted_once() {
     }
     let other = Ask {
         service: "rds",
+        headers: &[("content-type", "application/x-www-form-urlencoded")],
         body: b"Action=X",
         ..Ask::default()
     };

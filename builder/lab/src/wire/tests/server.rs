@@ -1,5 +1,6 @@
 //! The server on loopback: connections that stay, that break, that are not HTTP.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,7 +63,7 @@ impl Running {
         let head = signed(&cloud, &ask, self.clock.moment().wall).unwrap();
         let mut text = format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n", ask.body.len());
         for (name, value) in &head.headers {
-            text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+            write!(text, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();
         }
         let mut bytes = format!("{text}\r\n").into_bytes();
         bytes.extend_from_slice(ask.body);
