@@ -85,6 +85,8 @@ impl Play {
                 self.call(scaling, "EnterStandby", &enter);
             }
             10 => {
+                let aside = members.iter().find(|(_, state)| state == "Standby");
+                let id = aside.map_or(&id, |(id, _)| id);
                 let standby = format!("AutoScalingGroupName=g&InstanceIds.member.1={id}");
                 self.call(scaling, "ExitStandby", &standby);
             }
