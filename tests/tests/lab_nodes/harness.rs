@@ -4,7 +4,8 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use vmimage_lab::imds::Instance;
 use vmimage_lab::network::{Region, mac_of};
@@ -138,4 +139,18 @@ pub(crate) fn metadata(lab: &Lab, id: &str, path: &str) -> String {
         id,
         &["curl", "--silent", "--fail", "--header", &header, &url],
     )
+}
+
+/// Waits for a condition that others bring about.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let (_never, tick) = channel::<()>();
+    let started = Instant::now();
+    while !condition() {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "waited in vain until {what}"
+        );
+        let _timeout = tick.recv_timeout(Duration::from_millis(20));
+    }
 }

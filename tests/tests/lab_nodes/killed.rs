@@ -4,12 +4,10 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
 
 use vmimage_lab::node::{Lab, LabError, Trace};
 
-use crate::harness::{image, settings, state_root};
+use crate::harness::{image, settings, state_root, wait_until};
 
 /// The test's helper, which `cargo test` builds before the tests.
 fn holder(name: &str) -> Child {
@@ -28,20 +26,6 @@ fn wait_ready(child: &mut Child) {
     let stdout = child.stdout.take().unwrap();
     BufReader::new(stdout).read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n");
-}
-
-/// Waits for a condition that the kernel brings about.
-#[track_caller]
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let (_never, tick) = channel::<()>();
-    let started = Instant::now();
-    while !condition() {
-        assert!(
-            started.elapsed() < Duration::from_secs(30),
-            "waited in vain until {what}"
-        );
-        let _timeout = tick.recv_timeout(Duration::from_millis(20));
-    }
 }
 
 /// The control group of a lab, as the host sees it.

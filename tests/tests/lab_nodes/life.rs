@@ -4,9 +4,11 @@ use std::path::Path;
 
 use vmimage_lab::imds::Instance;
 use vmimage_lab::network::Region;
-use vmimage_lab::node::{Ending, Lab, LabError, Phase, Settings};
+use vmimage_lab::node::{Ending, Entrance, Lab, LabError, Phase, Settings};
 
-use crate::harness::{AMI, PATIENCE, done, lab, launch, node, run, settings, state_root};
+use crate::harness::{
+    AMI, PATIENCE, done, lab, launch, node, run, settings, state_root, wait_until,
+};
 
 #[test]
 fn a_node_stops_starts_reboots_and_ends_by_itself() {
@@ -17,6 +19,8 @@ fn a_node_stops_starts_reboots_and_ends_by_itself() {
     lab.wait_up("i-eu1", 2, PATIENCE).unwrap();
     done(&lab, "i-eu1", &["test", "-e", "/root/kept"]);
     assert_eq!(lab.state("i-eu1").unwrap().boots, 2);
+
+    a_command_dies_with_whoever_started_it(&lab);
 
     lab.stop("i-eu1", PATIENCE).unwrap();
     let state = lab.state("i-eu1").unwrap();
@@ -39,6 +43,18 @@ fn a_node_stops_starts_reboots_and_ends_by_itself() {
     what_is_refused(&lab);
     lab.down().unwrap();
     assert!(!state_root().join("labs/life").exists());
+}
+
+fn a_command_dies_with_whoever_started_it(lab: &Lab) {
+    let runs = || run(lab, "i-eu1", &["pgrep", "-x", "sleep"]).0 == 0;
+    // As another process of the machine would, which got it as text.
+    let text = serde_json::to_string(&lab.entrance("i-eu1").unwrap()).unwrap();
+    let entrance: Entrance = serde_json::from_str(&text).unwrap();
+    let mut child = entrance.command(&["sleep", "600"]).spawn().unwrap();
+    wait_until("the command runs", runs);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_until("the command has ended", || !runs());
 }
 
 #[track_caller]
