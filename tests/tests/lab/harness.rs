@@ -90,7 +90,8 @@ impl Lab {
     fn node(&self, region: &str, name: &str) -> NodeStatus {
         let status = self.status();
         let found = status.regions.iter().filter(|known| known.region == region);
-        let mut nodes = found.flat_map(|region| region.groups.iter().flat_map(|group| &group.nodes));
+        let mut nodes =
+            found.flat_map(|region| region.groups.iter().flat_map(|group| &group.nodes));
         nodes.find(|node| node.name == name).unwrap().clone()
     }
 
@@ -119,7 +120,10 @@ impl Lab {
             Some(String::from_utf8_lossy(&text).replace('\0', " "))
         });
         lines
-            .filter(|line| line.contains(&format!("host --name {} ", self.name)) || line.contains(&format!("labs/{}/", self.name)))
+            .filter(|line| {
+                line.contains(&format!("host --name {} ", self.name))
+                    || line.contains(&format!("labs/{}/", self.name))
+            })
             .collect()
     }
 

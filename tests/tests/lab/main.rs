@@ -27,13 +27,8 @@ fn a_fleet_comes_up_is_played_with_and_goes_without_a_trace() {
         })
         .collect();
     up.sort();
-    let node = |name: &str, network: &str| {
-        (
-            name.to_owned(),
-            "InService".to_owned(),
-            network.to_owned(),
-        )
-    };
+    let node =
+        |name: &str, network: &str| (name.to_owned(), "InService".to_owned(), network.to_owned());
     let expected = [
         node("database-1", "10.1.0"),
         node("database-1", "10.2.0"),
@@ -104,7 +99,16 @@ fn regions_can_be_cut_off(lab: &Lab) {
     let other = lab.address("eu-west-1", "web-1");
     let ping = |expected: i32| {
         let argv = [
-            "exec", "us-east-1/web-1", "--", "ping", "-q", "-c", "1", "-W", "1", &other,
+            "exec",
+            "us-east-1/web-1",
+            "--",
+            "ping",
+            "-q",
+            "-c",
+            "1",
+            "-W",
+            "1",
+            &other,
         ];
         assert_eq!(lab.run(&argv).code, expected);
     };
@@ -166,7 +170,10 @@ fn a_lab_whose_host_was_killed_is_removed_by_the_next() {
     assert!(lab.folder().exists());
     let gone = lab.run(&["status"]);
     assert_eq!(gone.code, 1);
-    assert!(gone.stderr.starts_with("error: there is no lab `test-killed`\n"));
+    assert!(
+        gone.stderr
+            .starts_with("error: there is no lab `test-killed`\n")
+    );
     let down = lab.run(&["down"]);
     assert_eq!(
         (down.code, down.stderr.as_str()),
@@ -190,7 +197,20 @@ fn what_cannot_be_started_says_why() {
     );
     let fleet = lab.run(&["up", "--fleet", "nothing.toml"]);
     assert_eq!(fleet.code, 2);
-    assert!(fleet.stderr.starts_with("error: cannot read `nothing.toml`"));
-    let name = lab.vmimage(&["lab", "up", "--name", "Big Name", "--fleet", "small.toml", "--image", "."]);
+    assert!(
+        fleet
+            .stderr
+            .starts_with("error: cannot read `nothing.toml`")
+    );
+    let name = lab.vmimage(&[
+        "lab",
+        "up",
+        "--name",
+        "Big Name",
+        "--fleet",
+        "small.toml",
+        "--image",
+        ".",
+    ]);
     assert_eq!(name.code, 2, "{}", name.stderr);
 }
