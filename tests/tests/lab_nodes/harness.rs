@@ -3,13 +3,13 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use vmimage_lab::imds::Instance;
+use vmimage_lab::imds::{Instance, Interference};
 use vmimage_lab::network::{Region, mac_of};
-use vmimage_lab::node::{Lab, NodeLaunch, Settings};
+use vmimage_lab::node::{Interferer, Lab, NodeLaunch, Settings};
 use vmimage_tests::project::Project;
 
 /// Generous: the machine may be busy with other tests.
@@ -57,7 +57,19 @@ pub(crate) fn settings(name: &str) -> Settings {
         ca_pem: Some("# the lab's own authority\n".to_owned()),
         starting_at_most: 3,
         seed: 7,
+        interferer: Interferer::new(|_region, id, _path| {
+            let mut next = NEXT.lock().unwrap();
+            next.take_if(|(node, _)| node == id)
+                .map(|(_, interference)| interference)
+        }),
     }
+}
+
+/// What goes wrong with the next request of a node to its metadata service.
+static NEXT: Mutex<Option<(String, Interference)>> = Mutex::new(None);
+
+pub(crate) fn interfere(node: &str, interference: Interference) {
+    *NEXT.lock().unwrap() = Some((node.to_owned(), interference));
 }
 
 /// Node number `number` of a region: `i-us1` in us-east-1 has the address 10.1.0.11.

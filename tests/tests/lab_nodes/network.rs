@@ -4,9 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use vmimage_lab::node::{MetadataFault, Part, Phase, SystemState};
+use vmimage_lab::imds::Interference;
+use vmimage_lab::node::{Part, Phase, SystemState};
 
-use crate::harness::{PATIENCE, done, lab, launch, metadata, node, reaches, run, wait_until};
+use crate::harness::{self, PATIENCE, done, lab, launch, metadata, node, reaches, run, wait_until};
 
 #[test]
 fn two_regions_talk_and_can_be_parted() {
@@ -70,14 +71,12 @@ fn what_nodes_are_told(lab: &vmimage_lab::node::Lab) {
     let mut asked = code.to_vec();
     asked.push(url);
     assert_eq!(done(lab, "i-us1", &asked), "401");
-    lab.fail_metadata("i-us1", MetadataFault::Status(503), 1)
-        .unwrap();
+    harness::interfere("i-us1", Interference::Status(503));
     assert_eq!(done(lab, "i-us1", &asked), "503");
     assert_eq!(done(lab, "i-us1", &asked), "401");
-    lab.fail_metadata("i-us1", MetadataFault::Reset, 1).unwrap();
+    harness::interfere("i-us1", Interference::Reset);
     assert_eq!(run(lab, "i-us1", &asked), (56, "000".to_owned()));
-    lab.fail_metadata("i-us1", MetadataFault::Truncated, 1)
-        .unwrap();
+    harness::interfere("i-us1", Interference::Truncate);
     assert_eq!(run(lab, "i-us1", &asked).0, 18);
     lab.imds("i-eu1")
         .unwrap()

@@ -28,7 +28,7 @@ pub use status::{NodeStatus, RegionStatus, RoleStatus, Status};
 
 use crate::aws::{Machines as Runs, RegionSettings, Settings as AwsSettings};
 use crate::network::Region;
-use crate::node::{Lab, Settings as LabSettings};
+use crate::node::{Interferer, Lab, Settings as LabSettings};
 use crate::wire::{CertificateAuthority, Clock, Cloud, Listener, Server, serve};
 use machines::Machines;
 
@@ -79,32 +79,50 @@ struct Shared {
 
 impl Shared {
     fn cloud(&self) -> MutexGuard<'_, Cloud> {
-        self.cloud.lock().unwrap_or_else(PoisonError::into_inner)
+        held(&self.cloud)
     }
+}
+
+/// A thread that panicked has said so; the account is still what it was.
+fn held(cloud: &Mutex<Cloud>) -> MutexGuard<'_, Cloud> {
+    cloud.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Faults of metadata services are the account's as well.
+fn interferer(cloud: &Arc<Mutex<Cloud>>, clock: &Clock) -> Interferer {
+    let (cloud, clock) = (Arc::clone(cloud), clock.clone());
+    Interferer::new(move |region, instance, path| {
+        let now = clock.moment().now;
+        held(&cloud).faults_mut().imds(region, instance, path, now)
+    })
 }
 
 impl Host {
     /// Starts a lab with an empty account in which every region has the image.
     pub fn start(settings: HostSettings) -> Result<Self, HostError> {
         let authority = CertificateAuthority::new().map_err(HostError::Certificates)?;
-        let regions = regions(&settings.regions);
-        let lab = Lab::start(LabSettings {
-            name: settings.name.clone(),
-            state_root: settings.state_root.clone(),
-            regions: regions.clone(),
-            ca_pem: Some(authority.certificate_pem().to_owned()),
-            starting_at_most: STARTING_AT_MOST,
-            seed: settings.seed,
-        })
-        .map_err(HostError::lab)?;
         let clock = Clock::real();
         let mut cloud = Cloud::new(aws_settings(&settings), clock.epoch());
         cloud.aws_mut().set_machines(Runs::Real);
-        account::offer_image(&mut cloud, &lab, &settings)?;
+        let cloud = Arc::new(Mutex::new(cloud));
+        let lab = Lab::start(LabSettings {
+            name: settings.name.clone(),
+            state_root: settings.state_root.clone(),
+            regions: regions(&settings.regions),
+            ca_pem: Some(authority.certificate_pem().to_owned()),
+            starting_at_most: STARTING_AT_MOST,
+            seed: settings.seed,
+            interferer: interferer(&cloud, &clock),
+        })
+        .map_err(HostError::lab)?;
+        let operator = {
+            let mut cloud = held(&cloud);
+            account::offer_image(&mut cloud, &lab, &settings)?;
+            cloud.credentials().operator().clone()
+        };
         let listener = local_listener()?;
         let port = listener.local_addr().map_err(HostError::Listen)?.port();
-        let endpoint = Endpoint::new(port, cloud.credentials().operator(), &settings.regions);
-        let cloud = Arc::new(Mutex::new(cloud));
+        let endpoint = Endpoint::new(port, &operator, &settings.regions);
         let (nudge, nudged) = channel();
         let server = serve(
             listeners(&lab, listener)?,

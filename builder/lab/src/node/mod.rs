@@ -42,5 +42,5 @@ pub use image::LabImage;
 pub use lab::{Lab, Part, Settings, Trace};
 pub use launch::{NodeLaunch, Volume};
 pub use machine::VOLUMES;
-pub use serve::MetadataFault;
+pub use serve::Interferer;
 pub use state::{Ending, NodeState, Phase, SystemReport, SystemState};

@@ -2,7 +2,8 @@
 //! know how nodes are started.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,42 +11,53 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{Shutdown, shutdown};
 
 use super::LabError;
 use super::life::Node;
 use super::lock::held;
-use crate::imds::{self, Imds};
+use crate::imds::{self, Imds, Interference};
 use crate::network::{METADATA, Network};
 use crate::resolver::{self, Names};
 
 /// A client that says nothing for so long has gone.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How much of a request is read before a wrong answer to it.
-const REQUEST_BYTES: usize = 4_096;
-
 /// The metadata service of one node.
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) imds: Arc<Mutex<Imds>>,
     pub(super) hop_limit: u8,
-    pub(super) fault: Mutex<Option<(MetadataFault, u32)>>,
+    pub(super) interferer: Interferer,
 }
 
-/// What a metadata service may do instead of answering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetadataFault {
-    /// Answers with this status and a plain body.
-    Status(u16),
-    /// Answers 200 with a page of HTML, as a proxy in the way does.
-    Html,
-    /// Resets the connection.
-    Reset,
-    /// Announces more than it sends.
-    Truncated,
-    /// Says nothing until the client gives up.
-    Silence,
+/// Says what goes wrong with a request to a metadata service: asked with region, instance and path.
+#[derive(Clone)]
+pub struct Interferer(Arc<Interfere>);
+
+type Interfere = dyn Fn(&str, &str, &str) -> Option<Interference> + Send + Sync;
+
+impl Interferer {
+    /// Asks `interfere` about every request.
+    pub fn new(
+        interfere: impl Fn(&str, &str, &str) -> Option<Interference> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(interfere))
+    }
+}
+
+/// Nothing goes wrong.
+impl Default for Interferer {
+    fn default() -> Self {
+        Self::new(|_, _, _| None)
+    }
+}
+
+impl fmt::Debug for Interferer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interferer").finish_non_exhaustive()
+    }
 }
 
 /// The nodes by their addresses.
@@ -143,47 +155,17 @@ impl Metadata {
     fn serve(&self, mut stream: TcpStream, now: &dyn Fn() -> Duration) -> io::Result<()> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_ttl(u32::from(self.hop_limit.max(1)))?;
-        match self.next_fault() {
-            None => imds::serve(&mut stream, &self.imds, now),
-            Some(fault) => fault.answer(&mut stream),
-        }
-    }
-
-    /// The fault of the next connection; each counts down.
-    fn next_fault(&self) -> Option<MetadataFault> {
-        let mut fault = held(&self.fault);
-        let (kind, left) = (*fault)?;
-        *fault = (left > 1).then(|| (kind, left - 1));
-        Some(kind)
-    }
-}
-
-impl MetadataFault {
-    fn answer(self, stream: &mut TcpStream) -> io::Result<()> {
-        let mut request = [0_u8; REQUEST_BYTES];
-        let close = "Connection: close\r\n\r\n";
-        let text = match self {
-            // What has not been read makes the kernel reset the connection.
-            Self::Reset => {
-                return stream.peek(&mut request).map(drop);
-            }
-            Self::Silence => {
-                while stream.read(&mut request)? > 0 {}
-                return Ok(());
-            }
-            Self::Status(status) => {
-                format!("HTTP/1.1 {status} Fault\r\nContent-Length: 6\r\n{close}fault\n")
-            }
-            Self::Html => format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 21\r\n{close}\
-                 <html>proxy</html>\r\n\n"
-            ),
-            Self::Truncated => {
-                format!("HTTP/1.1 200 OK\r\nContent-Length: 4096\r\n{close}half of it")
-            }
+        let (region, id) = {
+            let mut imds = held(&self.imds);
+            let instance = imds.instance_mut();
+            (instance.region.clone(), instance.instance_id.clone())
         };
-        let _request = stream.read(&mut request)?;
-        stream.write_all(text.as_bytes())
+        let mut interfere = |path: &str| (self.interferer.0)(&region, &id, path);
+        if imds::serve_with(&mut stream, &self.imds, now, &mut interfere)? == imds::Ending::Reset {
+            // Closing without lingering resets the connection.
+            set_socket_linger(&stream, Some(Duration::ZERO))?;
+        }
+        Ok(())
     }
 }
 

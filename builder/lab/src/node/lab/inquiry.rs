@@ -11,7 +11,6 @@ use crate::imds::Imds;
 use crate::node::exec::{Entrance, Output};
 use crate::node::lock::held;
 use crate::node::place::is_id;
-use crate::node::serve::MetadataFault;
 use crate::node::state::{NodeState, Phase, SystemReport};
 use crate::node::{LabError, NodeLaunch};
 
@@ -83,18 +82,6 @@ impl Lab {
     /// A node's metadata service, to change what it tells.
     pub fn imds(&self, id: &str) -> Result<Arc<Mutex<Imds>>, LabError> {
         Ok(Arc::clone(&self.get(id)?.metadata.imds))
-    }
-
-    /// Makes the next `connections` to a node's metadata service go wrong.
-    pub fn fail_metadata(
-        &self,
-        id: &str,
-        fault: MetadataFault,
-        connections: u32,
-    ) -> Result<(), LabError> {
-        let node = self.get(id)?;
-        *held(&node.metadata.fault) = (connections > 0).then_some((fault, connections));
-        Ok(())
     }
 
     /// Cuts a part off.

@@ -23,7 +23,7 @@ use crate::node::life::{Node, Parts};
 use crate::node::lock::held;
 use crate::node::machine;
 use crate::node::place::{Place, is_id, labs};
-use crate::node::serve::{ByAddress, Metadata, Services};
+use crate::node::serve::{ByAddress, Interferer, Metadata, Services};
 use crate::node::state::{Ending, Phase};
 use crate::node::trust;
 use crate::node::volumes::Volumes;
@@ -53,6 +53,8 @@ pub struct Settings {
     pub starting_at_most: usize,
     /// What metadata tokens follow from.
     pub seed: u64,
+    /// What goes wrong with metadata services.
+    pub interferer: Interferer,
 }
 
 /// A lab that runs. Dropping it ends all of it and leaves its files, [`Lab::down`] removes them too.
@@ -206,7 +208,7 @@ impl Lab {
             metadata: Metadata {
                 imds: Arc::new(Mutex::new(imds)),
                 hop_limit: launch.hop_limit,
-                fault: Mutex::default(),
+                interferer: self.settings.interferer.clone(),
             },
         }));
         self.attach_first(&node)?;
