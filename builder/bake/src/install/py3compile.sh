@@ -5,5 +5,5 @@ unset SOURCE_DATE_EPOCH
 while read -r request; do
     # The request is a list of words.
     # shellcheck disable=SC2086
-    /usr/bin/py3compile $request || exit
+    /run/vmimage/py3compile $request || exit
 done

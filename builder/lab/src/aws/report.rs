@@ -18,7 +18,7 @@ pub struct GroupReport {
     pub tags: std::collections::BTreeMap<String, String>,
     /// Its instances.
     pub members: Vec<MemberReport>,
-    /// Why its last activity failed, if it did.
+    /// Why its newest launch that ended failed, if it did.
     pub last_failure: Option<String>,
 }
 

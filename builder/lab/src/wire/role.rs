@@ -41,7 +41,13 @@ mod tests {
         let key = cloud.credentials().find(&role.access_key_id).unwrap();
         assert_eq!(key.session_token, Some(role.token.clone()));
         assert_eq!(key.secret_access_key, role.secret_access_key);
-        assert_eq!(cloud.instance_role("web", "i-1", Duration::from_hours(5)), role);
-        assert_ne!(cloud.instance_role("web", "i-1", Duration::from_hours(6)), role);
+        assert_eq!(
+            cloud.instance_role("web", "i-1", Duration::from_hours(5)),
+            role
+        );
+        assert_ne!(
+            cloud.instance_role("web", "i-1", Duration::from_hours(6)),
+            role
+        );
     }
 }

@@ -90,7 +90,8 @@ impl Region {
         progress: u8,
     ) {
         let group = self.scaling.groups.get_mut(group);
-        if let Some(activity) = group.and_then(|group| group.activity_mut(id)) {
+        let activity = group.and_then(|group| group.activity_mut(id));
+        if let Some(activity) = activity.filter(|activity| activity.end.is_none()) {
             activity.status = status;
             activity.progress = progress;
         }

@@ -52,8 +52,13 @@ impl Region {
             reason.unwrap_or("unknown")
         );
         if let Some(member) = self.scaling.member(name, id) {
+            let never_ran = member.lifecycle == Lifecycle::Pending;
             let activity = member.activity.clone();
             self.end_activity(name, &activity, "Failed", Some(message.clone()));
+            if never_ran {
+                // What could not be started will hardly start at once.
+                self.retry_later(name);
+            }
         }
         self.abandon_launch(name, id, message);
     }
@@ -62,10 +67,11 @@ impl Region {
     fn finding(&self, name: &str, id: &str) -> Option<&'static str> {
         let group = self.scaling.group(name).ok()?;
         let member = group.members.get(id)?;
-        let instance = self.instances.get(id)?;
-        if *instance.state.get() != State::Running {
+        let instance = self.instances.get(id);
+        let running = instance.filter(|instance| *instance.state.get() == State::Running);
+        let Some(instance) = running else {
             return Some("an EC2 health check indicating it has been terminated or stopped");
-        }
+        };
         if self.now < member.in_service_since? + group.grace {
             return None;
         }

@@ -205,7 +205,8 @@ impl Region {
         self.end_activity(name, &activity, "Failed", Some(message));
     }
 
-    fn retry_later(&mut self, name: &str) {
+    /// Lets the next launch wait, the longer the more have failed.
+    pub(crate) fn retry_later(&mut self, name: &str) {
         let now = self.now;
         let Some(group) = self.scaling.groups.get_mut(name) else {
             return;
@@ -244,9 +245,12 @@ impl Region {
 
     /// Whether a zone with room has two fewer than another that could give one up.
     fn is_spread_badly(&self, group: &Group) -> bool {
-        let zones = || group.subnets.iter().map(|(_, zone)| zone.as_str());
-        let roomy = zones().filter(|zone| self.room_in(zone) > 0);
-        let fewest = roomy.map(|zone| group.in_zone(zone)).min();
+        let has_room = |(id, zone): &&(String, String)| {
+            let subnet = self.network.subnet(id);
+            self.room_in(zone) > 0 && subnet.is_ok_and(|subnet| subnet.free() > 0)
+        };
+        let roomy = group.subnets.iter().filter(has_room);
+        let fewest = roomy.map(|(_, zone)| group.in_zone(zone)).min();
         let in_service = group.in_service().filter(|member| !member.protected);
         let fullest = in_service.map(|member| group.in_zone(&member.zone)).max();
         match (fewest, fullest) {

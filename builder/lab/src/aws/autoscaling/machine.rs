@@ -64,10 +64,11 @@ impl Region {
         Some(member.lifecycle.target())
     }
 
-    /// The group of an instance that is still a member.
+    /// The group of an instance that is still a member, also if EC2 has forgotten it.
     pub(crate) fn group_of(&self, id: &str) -> Option<String> {
-        let group = self.instances.get(id)?.group.clone()?;
-        self.scaling.member(&group, id).map(|_| group)
+        let mut groups = self.scaling.groups.values();
+        let group = groups.find(|group| group.members.contains_key(id))?;
+        Some(group.name.clone())
     }
 
     /// EC2 says that an instance runs.

@@ -118,8 +118,11 @@ impl Region {
             })
         });
         let tags = group.tags.iter();
-        let last = group.activities.last();
-        let failed = last.filter(|activity| ["Failed", "Cancelled"].contains(&activity.status));
+        // The newest launch that failed, unless a later one succeeded.
+        let launches = group.activities.iter().rev();
+        let mut launches = launches.filter(|one| one.description.starts_with("Launching"));
+        let ended = launches.find(|one| one.end.is_some() && one.status != "InProgress");
+        let failed = ended.filter(|activity| activity.status != "Successful");
         GroupReport {
             name: group.name.clone(),
             min: group.min,

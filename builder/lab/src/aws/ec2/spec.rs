@@ -278,6 +278,8 @@ fn devices(data: &Params, root_gib: u32) -> Result<Vec<Device>, ApiError> {
         let speeds = (ebs.integer("Iops")?, ebs.integer("Throughput")?);
         let mut volume = new_volume((size, kind), speeds, "")?;
         volume.encrypted = ebs.boolean("Encrypted")?.unwrap_or_default();
+        volume.kms_key_id = ebs.filled("KmsKeyId").map(str::to_owned);
+        volume.snapshot_id = ebs.filled("SnapshotId").map(str::to_owned);
         let device = Device {
             name: name.to_owned(),
             volume,

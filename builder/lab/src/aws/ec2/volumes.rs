@@ -62,6 +62,7 @@ pub(crate) struct Volume {
     pub(crate) iops: Option<u32>,
     pub(crate) throughput: Option<u32>,
     pub(crate) encrypted: bool,
+    pub(crate) kms_key_id: Option<String>,
     pub(crate) zone: String,
     pub(crate) snapshot_id: Option<String>,
     pub(crate) created: String,
@@ -149,6 +150,7 @@ pub(crate) fn new_volume(
         iops: iops.or(usual_iops),
         throughput: throughput.or(usual_throughput),
         encrypted: false,
+        kms_key_id: None,
         zone: zone.to_owned(),
         snapshot_id: None,
         created: String::new(),
@@ -191,6 +193,7 @@ fn create_volume(region: &mut Region, call: &Call<'_>, xml: &mut Xml) -> Result<
     let speeds = (params.integer("Iops")?, params.integer("Throughput")?);
     let mut volume = new_volume((size, kind), speeds, zone)?;
     volume.encrypted = params.boolean("Encrypted")?.unwrap_or_default();
+    volume.kms_key_id = params.filled("KmsKeyId").map(str::to_owned);
     volume.tags = History::new(region.now, specified(params, "volume", &["volume"])?);
     volume.use_ = History::new(region.now, Use::Creating);
     volume.created = region.time_text();
@@ -282,6 +285,7 @@ fn write_volume(xml: &mut Xml, id: &str, volume: &Volume, use_: &Use, tags: &Tag
         xml.show("throughput", throughput);
     }
     xml.show("encrypted", volume.encrypted);
+    xml.maybe("kmsKeyId", volume.kms_key_id.as_deref());
     xml.text("multiAttachEnabled", "false");
     xml.list("attachmentSet", use_.attached(), |xml, attached| {
         xml.text("volumeId", id);

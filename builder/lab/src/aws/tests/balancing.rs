@@ -287,3 +287,51 @@ fn tags_are_kept() {
         (vec!["c".to_owned()], "d".to_owned())
     );
 }
+
+#[test]
+fn a_groups_target_groups_come_and_go() {
+    let mut bed = Bed::new();
+    let group = target_group(&mut bed);
+    bed.group([0, 1, 1], "");
+    bed.pass(5);
+    let named = format!("AutoScalingGroupName=g&TargetGroupARNs.member.1={group}");
+    bed.scaling("AttachLoadBalancerTargetGroups", &named);
+    assert_eq!(health(&mut bed, &group), ["unused"]);
+    let body = bed.scaling("DescribeLoadBalancerTargetGroups", "AutoScalingGroupName=g");
+    assert_eq!(text(&body, "LoadBalancerTargetGroupARN"), group);
+    bed.scaling("DetachLoadBalancerTargetGroups", &named);
+    assert_eq!(health(&mut bed, &group), [""; 0]);
+    let error = bed.scaling_error("DetachLoadBalancerTargetGroups", &named);
+    assert_eq!(error.code, "ValidationError");
+    // New instances are not added while that is suspended.
+    bed.scaling("AttachLoadBalancerTargetGroups", &named);
+    let suspend = "AutoScalingGroupName=g&ScalingProcesses.member.1=AddToLoadBalancer";
+    bed.scaling("SuspendProcesses", suspend);
+    let id = bed.members()[0].0.clone();
+    let end = format!("InstanceId={id}&ShouldDecrementDesiredCapacity=false");
+    bed.scaling("TerminateInstanceInAutoScalingGroup", &end);
+    bed.pass(10);
+    assert_eq!(
+        (bed.states(), health(&mut bed, &group)),
+        (vec!["InService".into()], vec![])
+    );
+}
+
+#[test]
+fn a_target_group_tells_its_attributes_and_a_listener_ends() {
+    let mut bed = Bed::new();
+    let group = target_group(&mut bed);
+    let body = bed.elb(
+        "DescribeTargetGroupAttributes",
+        &format!("TargetGroupArn={group}"),
+    );
+    assert_eq!(text(&body, "Key"), "deregistration_delay.timeout_seconds");
+    assert_eq!(text(&body, "Value"), "300");
+    let balancer = forward(&mut bed, &group);
+    let body = bed.elb("DescribeListeners", &format!("LoadBalancerArn={balancer}"));
+    let arn = text(&body, "ListenerArn");
+    bed.elb("DeleteListener", &format!("ListenerArn={arn}"));
+    let body = bed.elb("DescribeListeners", &format!("LoadBalancerArn={balancer}"));
+    assert_eq!(texts(&body, "ListenerArn"), [""; 0]);
+    bed.elb("DeleteTargetGroup", &format!("TargetGroupArn={group}"));
+}

@@ -213,3 +213,34 @@ fn a_cooldown_is_honoured_when_asked_for() {
     bed.pass(5);
     assert_eq!(bed.states(), ["InService"; 2]);
 }
+
+#[test]
+fn a_tag_that_the_metadata_service_cannot_tell_fails_the_launch() {
+    let mut bed = Bed::new();
+    let data = "LaunchTemplateData.MetadataOptions.InstanceMetadataTags=enabled";
+    bed.template("tpl");
+    let version = format!("LaunchTemplateName=tpl&SourceVersion=1&{data}");
+    bed.ec2("CreateLaunchTemplateVersion", &version);
+    bed.ec2(
+        "ModifyLaunchTemplate",
+        "LaunchTemplateName=tpl&SetDefaultVersion=2",
+    );
+    let body = format!(
+        "AutoScalingGroupName=g&LaunchTemplate.LaunchTemplateName=tpl&MinSize=1&MaxSize=1\
+         &VPCZoneIdentifier={}&Tags.member.1.Key=a/b&Tags.member.1.Value=c\
+         &Tags.member.1.PropagateAtLaunch=true",
+        bed.subnets[0]
+    );
+    bed.scaling("CreateAutoScalingGroup", &body);
+    bed.pass(0);
+    let failure = bed.aws.groups(bed::REGION).remove(0).last_failure.unwrap();
+    assert!(
+        failure.starts_with("'a/b' is not a valid tag key."),
+        "{failure}"
+    );
+    let tag = "Tags.member.1.ResourceId=g&Tags.member.1.Key=a/b";
+    bed.scaling("DeleteTags", tag);
+    bed.pass(15);
+    bed.pass(5);
+    assert_eq!(bed.states(), ["InService"]);
+}

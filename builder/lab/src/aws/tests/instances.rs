@@ -353,6 +353,13 @@ fn regions_are_separate() {
         .query(Service::Ec2, "mars-1", "DescribeVpcs", "")
         .unwrap_err();
     assert_eq!(error.code, "InvalidRegion");
+    let body = bed.ec2(
+        "DescribeSecurityGroups",
+        "Filter.1.Name=group-name&Filter.1.Value.1=default",
+    );
+    assert!(text(&body, "groupId").starts_with("sg-0"), "{body}");
+    let error = bed.ec2_error("DescribeSecurityGroups", "GroupId.1=sg-0");
+    assert_eq!(error.code, "InvalidGroup.NotFound");
     let zones = texts(&bed.ec2("DescribeAvailabilityZones", ""), "zoneName");
     assert_eq!(zones, ["eu-west-1a", "eu-west-1b", "eu-west-1c"]);
 }

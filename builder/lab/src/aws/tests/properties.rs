@@ -61,7 +61,7 @@ impl Play {
             .get(place)
             .map_or("i-0".to_owned(), |(id, _)| id.clone());
         let (now, scaling) = (self.bed.now, Service::AutoScaling);
-        match self.choose(14) {
+        match self.choose(18) {
             0 => {
                 let desired = self.choose(MAX + 1);
                 let body = format!("AutoScalingGroupName=g&DesiredCapacity={desired}");
@@ -85,10 +85,12 @@ impl Play {
                 self.call(scaling, "EnterStandby", &enter);
             }
             10 => {
+                let aside = members.iter().find(|(_, state)| state == "Standby");
+                let id = aside.map_or(&id, |(id, _)| id);
                 let standby = format!("AutoScalingGroupName=g&InstanceIds.member.1={id}");
                 self.call(scaling, "ExitStandby", &standby);
             }
-            11 => self.attach(&id),
+            11 | 14..=17 => self.attach(&id),
             12 => {
                 let zone = ["eu-west-1a", "eu-west-1b", "eu-west-1c"][self.choose(3)];
                 let room = [Some(0), Some(2), None][self.choose(3)];
@@ -103,8 +105,19 @@ impl Play {
         self.bed.pass(u64::try_from(seconds).unwrap());
     }
 
+    /// Mostly an action that is open.
     fn complete(&mut self, id: &str) {
-        let hook = ["up", "down"][self.choose(2)];
+        let members = self.bed.members().into_iter();
+        let mut open: Vec<(String, String)> = members
+            .filter(|(_, state)| state.ends_with(":Wait"))
+            .collect();
+        open.push((id.to_owned(), "Pending:Wait".to_owned()));
+        let (id, state) = open.swap_remove(self.choose(open.len()));
+        let hook = if state == "Pending:Wait" {
+            "up"
+        } else {
+            "down"
+        };
         let result = ["CONTINUE", "CONTINUE", "ABANDON"][self.choose(3)];
         let body = format!(
             "AutoScalingGroupName=g&LifecycleHookName={hook}&InstanceId={id}\
@@ -113,10 +126,22 @@ impl Play {
         self.call(Service::AutoScaling, "CompleteLifecycleAction", &body);
     }
 
+    /// Mostly an instance in the volume's zone, where only the volume itself can refuse.
     fn attach(&mut self, id: &str) {
         let place = self.choose(2);
         let volume = self.volumes[place].clone();
-        if self.choose(3) == 0 {
+        let zone = ["eu-west-1a", "eu-west-1b"][place];
+        let members = self.bed.aws.groups(bed::REGION).remove(0).members;
+        let near: Vec<String> = members
+            .into_iter()
+            .filter(|member| member.zone == zone && member.state == "running")
+            .map(|member| member.instance_id)
+            .collect();
+        let id = match self.choose(near.len() + 1) {
+            0 => id.to_owned(),
+            chosen => near[chosen - 1].clone(),
+        };
+        if self.choose(4) == 0 {
             self.call(Service::Ec2, "DetachVolume", &format!("VolumeId={volume}"));
         } else {
             let body = format!("VolumeId={volume}&InstanceId={id}&Device=/dev/sdf");
@@ -207,6 +232,7 @@ impl Play {
 
 #[test]
 fn whatever_happens_the_rules_hold_and_a_group_recovers() {
+    let mut log = Vec::new();
     for seed in 0..40 {
         let mut play = Play::new(seed);
         for _ in 0..150 {
@@ -214,6 +240,25 @@ fn whatever_happens_the_rules_hold_and_a_group_recovers() {
             play.check();
         }
         play.settle();
+        log.extend(play.log);
+    }
+    // The sequences did what they are for.
+    for (action, ending) in [
+        ("AttachVolume", "ok"),
+        ("AttachVolume", "VolumeInUse"),
+        ("AttachVolume", "InvalidVolume.ZoneMismatch"),
+        ("DetachVolume", "ok"),
+        ("CompleteLifecycleAction", "ok"),
+        ("TerminateInstanceInAutoScalingGroup", "ok"),
+        ("EnterStandby", "ok"),
+        ("ExitStandby", "ok"),
+        ("SetDesiredCapacity", "ok"),
+    ] {
+        let times = log
+            .iter()
+            .filter(|line| line.starts_with(action) && line.ends_with(&format!(": {ending}")));
+        let times = times.count();
+        assert!(times >= 10, "{action} {ending}: {times}");
     }
 }
 

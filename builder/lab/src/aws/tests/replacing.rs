@@ -200,3 +200,45 @@ fn standby_takes_an_instance_aside() {
     let error = bed.scaling_error("ExitStandby", &named);
     assert_eq!(error.code, "ValidationError");
 }
+
+#[test]
+fn what_never_starts_is_tried_again_after_a_while() {
+    let mut bed = Bed::real();
+    bed.group([0, 1, 1], "");
+    let id = bed.members()[0].0.clone();
+    bed.aws
+        .instance_failed(bed::REGION, &id, "no space", bed.now);
+    bed.pass(14);
+    assert_eq!(bed.states(), [""; 0]);
+    let failure = bed.aws.groups(bed::REGION).remove(0).last_failure.unwrap();
+    assert!(
+        failure.ends_with("Server.InternalError: no space"),
+        "{failure}"
+    );
+    let body = bed.scaling("DescribeScalingActivities", "AutoScalingGroupName=g");
+    assert_eq!(texts(&body, "StatusCode"), ["Successful", "Failed"]);
+    assert!(
+        text(&body, "StatusMessage")
+            .ends_with("Termination Reason: Server.InternalError: no space")
+    );
+    bed.pass(1);
+    assert_eq!(bed.states(), ["Pending"]);
+}
+
+#[test]
+fn an_instance_that_ec2_has_forgotten_is_replaced_when_somebody_looks() {
+    let (mut bed, id) = one("");
+    bed.scaling(
+        "SuspendProcesses",
+        "AutoScalingGroupName=g&ScalingProcesses.member.1=HealthCheck",
+    );
+    bed.ec2("TerminateInstances", &format!("InstanceId.1={id}"));
+    bed.pass(4_000);
+    let body = bed.scaling("DescribeAutoScalingGroups", "");
+    assert_eq!(text(&body, "InstanceId"), id);
+    bed.scaling("ResumeProcesses", "AutoScalingGroupName=g");
+    bed.pass(10);
+    let members = bed.members();
+    assert_eq!((members.len(), &*members[0].1), (1, "InService"));
+    assert_ne!(members[0].0, id);
+}
