@@ -48,13 +48,16 @@ impl Client {
     }
 
     fn send(&self, request: &Request) -> Result<UnixStream, HostError> {
-        let mut stream =
-            UnixStream::connect(&self.socket).map_err(|source| match source.kind() {
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused => HostError::NoLab {
+        let mut stream = UnixStream::connect(&self.socket).map_err(|source| {
+            let nobody = [ErrorKind::NotFound, ErrorKind::ConnectionRefused];
+            if nobody.contains(&source.kind()) {
+                HostError::NoLab {
                     name: self.name.clone(),
-                },
-                _ => self.failed("connect to")(source),
-            })?;
+                }
+            } else {
+                self.failed("connect to")(source)
+            }
+        })?;
         let timeout = Some(PATIENCE);
         let set = stream
             .set_read_timeout(timeout)

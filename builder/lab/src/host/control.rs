@@ -124,7 +124,8 @@ impl From<LabError> for Refusal {
         let mut message = error.to_string();
         let mut cause = std::error::Error::source(&error);
         while let Some(source) = cause {
-            message.push_str(&format!(": {source}"));
+            message.push_str(": ");
+            message.push_str(&source.to_string());
             cause = source.source();
         }
         Self { message, hint }

@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::aws::{Attachment, Launch};
+use crate::imds::InstanceRole;
 use crate::node::{Ending, LabError, NodeLaunch, Phase, Volume};
 
 use super::Shared;
-use super::role;
 
 /// How often a node is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -81,8 +81,16 @@ pub(super) fn run(shared: &Shared, launch: Launch, orders: &Receiver<Order>) {
 }
 
 impl Machine<'_> {
+    /// The credentials of its instance profile: the same until they get old.
+    fn role(&self) -> Option<InstanceRole> {
+        let profile = self.launch.instance_profile.as_deref()?;
+        let now = self.shared.clock.moment().now;
+        let mut cloud = self.shared.cloud();
+        Some(cloud.instance_role(profile, &self.launch.instance_id, now))
+    }
+
     fn start(&self) -> Result<(), LabError> {
-        let role = role::credentials(self.shared, &self.launch);
+        let role = self.role();
         self.shared.lab.launch(&NodeLaunch::new(&self.launch, role))
     }
 
@@ -120,7 +128,7 @@ impl Machine<'_> {
 
     /// What the metadata service tells from now on; the credentials are new if theirs are old.
     fn tell_metadata(&self) -> Result<(), LabError> {
-        let role = role::credentials(self.shared, &self.launch);
+        let role = self.role();
         let told = NodeLaunch::new(&self.launch, role).instance;
         let imds = self.shared.lab.imds(&self.launch.instance_id)?;
         *imds

@@ -12,7 +12,6 @@ mod error;
 mod machine;
 mod machines;
 mod protocol;
-mod role;
 mod status;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -20,6 +19,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use client::Client;
 pub use error::HostError;
@@ -37,6 +37,10 @@ const ZONES: usize = 3;
 
 /// More nodes that start at once than processors, plus one, gain nothing.
 const STARTING_AT_MOST: usize = 3;
+
+/// How long the end of a lab waits for commands that are being answered: half a minute.
+const ALONE_LOOK: Duration = Duration::from_millis(20);
+const ALONE_LOOKS: u32 = 1_500;
 
 /// The account's number.
 const ACCOUNT: &str = "123456789012";
@@ -157,10 +161,22 @@ impl Host {
         let asked = control::answer_until_down(&self.control, &self.shared);
         self.server.stop();
         self.machines.stop();
-        let shared = Arc::try_unwrap(self.shared).map_err(|_| HostError::Busy)?;
-        shared.lab.down().map_err(HostError::lab)?;
+        alone(self.shared)?.lab.down().map_err(HostError::lab)?;
         asked
     }
+}
+
+/// Waits until commands that were being answered are answered.
+fn alone(mut shared: Arc<Shared>) -> Result<Shared, HostError> {
+    let (_open, nothing) = channel::<()>();
+    for _ in 0..ALONE_LOOKS {
+        match Arc::try_unwrap(shared) {
+            Ok(shared) => return Ok(shared),
+            Err(others) => shared = others,
+        }
+        let _over = nothing.recv_timeout(ALONE_LOOK);
+    }
+    Err(HostError::Busy)
 }
 
 /// Where the host of a lab listens for commands.

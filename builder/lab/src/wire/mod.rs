@@ -20,6 +20,7 @@ mod dispatch;
 mod error;
 mod identify;
 mod refusal;
+mod role;
 mod server;
 pub(crate) mod service;
 mod signature;

@@ -103,10 +103,10 @@ enum PlayError {
 
 /// How the lab is.
 pub(super) fn current(lab: &Lab) -> Result<Status, HostError> {
-    match lab.client().ask(&Request::Status)? {
-        Answer::Status(status) => Ok(status),
-        _ => Err(strange(lab)),
-    }
+    let Answer::Status(status) = lab.client().ask(&Request::Status)? else {
+        return Err(strange(lab));
+    };
+    Ok(status)
 }
 
 pub(super) fn status(lab: &Lab, arguments: &StatusArguments) -> Result<(), Failure> {
@@ -156,15 +156,15 @@ pub(super) fn logs(lab: &Lab, arguments: &NodeArguments) -> Result<(), Failure> 
     Ok(())
 }
 
-pub(super) fn kill(lab: &Lab, arguments: NodeArguments) -> Result<(), Failure> {
-    let node = arguments.node;
+pub(super) fn kill(lab: &Lab, arguments: &NodeArguments) -> Result<(), Failure> {
+    let node = arguments.node.clone();
     ask(lab, &Request::Kill { node: node.clone() })?;
     printer::talk(&format!("the power of `{node}` is cut\n"));
     Ok(())
 }
 
-pub(super) fn partition(lab: &Lab, arguments: PartArguments) -> Result<(), Failure> {
-    let part = arguments.part;
+pub(super) fn partition(lab: &Lab, arguments: &PartArguments) -> Result<(), Failure> {
+    let part = arguments.part.clone();
     ask(lab, &Request::Partition { part: part.clone() })?;
     printer::talk(&format!("`{part}` is cut off\n"));
     Ok(())

@@ -1,5 +1,7 @@
 //! Owns how the state of a lab is drawn for people.
 
+use std::fmt::Write as _;
+
 use vmimage_lab::host::{NodeStatus, Status};
 
 const HEADER: [&str; 8] = [
@@ -38,10 +40,11 @@ pub(super) fn draw(status: &Status) -> String {
                     .filter(|node| node.lifecycle == "InService")
                     .count();
                 let why = group.last_failure.as_deref().unwrap_or("not yet");
-                lacking.push_str(&format!(
-                    "{} {}: {ready} of {} in service: {why}\n",
+                let _ = writeln!(
+                    lacking,
+                    "{} {}: {ready} of {} in service: {why}",
                     region.region, group.group, group.desired
-                ));
+                );
             }
         }
     }
@@ -65,7 +68,7 @@ fn align<const N: usize>(rows: &[[String; N]]) -> String {
     for row in rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
+            let _ = write!(line, "{cell:width$}  ");
         }
         text.push_str(line.trim_end());
         text.push('\n');
