@@ -155,17 +155,15 @@ fn finished(plan: &FleetPlan, report: &FleetReport) -> Result<(), Failure> {
         printer::talk(&format!("{}\n", plan.summary()));
         return Ok(());
     }
-    match failure(plan, report) {
-        Some(failure) => Err(failure),
-        None => {
-            let (steps, regions) = (report.done.len(), plan.regions.len());
-            printer::talk(&format!(
-                "fleet `{}` is as `{}` says: {steps} steps done in {regions} regions\n",
-                plan.cluster, plan.definition
-            ));
-            Ok(())
-        }
+    if let Some(failure) = failure(plan, report) {
+        return Err(failure);
     }
+    let (steps, regions) = (report.done.len(), plan.regions.len());
+    printer::talk(&format!(
+        "fleet `{}` is as `{}` says: {steps} steps done in {regions} regions\n",
+        plan.cluster, plan.definition
+    ));
+    Ok(())
 }
 
 /// What went wrong, what was changed all the same, and what is left.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use vmimage_lab::imds::Instance;
 use vmimage_lab::network::{Region, mac_of};
-use vmimage_lab::node::{Lab, NodeLaunch, Settings};
+use vmimage_lab::node::{Interferer, Lab, NodeLaunch, Settings};
 
 #[expect(clippy::print_stdout, reason = "the numbers are what it is for")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ca_pem: None,
         starting_at_most: at_once,
         seed: 1,
+        interferer: Interferer::default(),
     })?;
     let unpacking = Instant::now();
     lab.add_image(&Instance::example().ami_id, &image)?;

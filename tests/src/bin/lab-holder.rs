@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use vmimage_lab::imds::Instance;
 use vmimage_lab::network::Region;
-use vmimage_lab::node::{Lab, NodeLaunch, Settings};
+use vmimage_lab::node::{Interferer, Lab, NodeLaunch, Settings};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ca_pem: None,
         starting_at_most: 1,
         seed: 1,
+        interferer: Interferer::default(),
     })?;
     let instance = Instance {
         local_ipv4: [10, 2, 0, 10].into(),

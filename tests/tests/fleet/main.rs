@@ -17,6 +17,7 @@ mod refused;
 use account::{Account, FLEET};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn a_first_apply_brings_a_fleet_up_and_a_second_finds_nothing_to_do() {
     let account = Account::new();
     let plan = account.apply(FLEET, &["--plan"]);

@@ -127,6 +127,7 @@ impl Account {
         })
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each action")]
     fn do_it(&self, region: &str, action: &Action, made: &Made) -> Outcome {
         let done = || Outcome::Done("done".to_owned());
         match action {
@@ -224,9 +225,9 @@ impl Account {
             }),
             Action::CreateGroup(group) => self.create_group(region, group, made),
             Action::TagGroup { name, tags } => self.group(region, name, |group| {
-                tags.keys().for_each(|key| {
+                for key in tags.keys() {
                     group.unpropagated.remove(key);
-                });
+                }
                 group.tags.extend(tags.clone());
             }),
             Action::PutLaunchHook { name, hook } => self.group(region, name, |group| {
@@ -237,7 +238,7 @@ impl Account {
                 let made = made.target_groups.get(&target_group.name);
                 let arn = target_group.arn.as_ref().or(made).expect("it was made");
                 self.group(region, name, |group| {
-                    group.target_groups = vec![arn.clone()]
+                    group.target_groups = vec![arn.clone()];
                 });
             }
             Action::UpdateGroup { name, changes } => {

@@ -1,5 +1,9 @@
 //! Fleet plans as scenarios: a folder below `tests/fleet/` holds a fleet, what AWS has, and the plan.
 //! `UPDATE=1` writes the plans anew; look at what changes.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of a test may panic as the test itself may"
+)]
 
 use std::path::{Path, PathBuf};
 

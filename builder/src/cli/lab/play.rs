@@ -1,5 +1,6 @@
 //! Owns what is asked of a running lab, and done to it.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -208,12 +209,13 @@ pub(super) fn fault(lab: &Lab, verb: FaultVerb) -> Result<(), Failure> {
 }
 
 fn list(faults: &[FaultEntry]) -> String {
-    let line = |entry: &FaultEntry| {
+    let mut lines = String::new();
+    for entry in faults {
         let on = if entry.on { "on" } else { "off" };
         let (id, struck) = (entry.id, entry.struck);
-        format!("{id}  {on}  struck {struck} times  {}\n", entry.fault)
-    };
-    faults.iter().map(line).collect()
+        let _ = writeln!(lines, "{id}  {on}  struck {struck} times  {}", entry.fault);
+    }
+    lines
 }
 
 pub(super) fn endpoint(lab: &Lab, arguments: &EndpointArguments) -> Result<(), Failure> {
@@ -224,10 +226,10 @@ pub(super) fn endpoint(lab: &Lab, arguments: &EndpointArguments) -> Result<(), F
         printer::data(&printer::json(&endpoint));
         return Ok(());
     }
-    let lines = endpoint.variables().into_iter();
-    let lines: String = lines
-        .map(|(name, value)| format!("export {name}='{value}'\n"))
-        .collect();
+    let mut lines = String::new();
+    for (name, value) in endpoint.variables() {
+        let _ = writeln!(lines, "export {name}='{value}'");
+    }
     printer::data(&lines);
     Ok(())
 }
