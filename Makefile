@@ -1,7 +1,7 @@
 # The two commands of the README, and what they need; everything else is plain cargo.
 # Both install what a fresh Debian machine lacks first.
 
-.PHONY: demo test test-full bench-bake build setup
+.PHONY: demo test test-full bench-bake bench-lab build setup
 
 # The main job: bakes the Virtualmin image, looks into it and boots it.
 demo: build
@@ -18,6 +18,10 @@ test-full: setup
 # The speed claims of the README, against mmdebstrap in the same run.
 bench-bake: build
 	tests/bench-bake
+
+# How fast the lab's simulator answers, against moto in the same run.
+bench-lab: build
+	tests/bench-lab
 
 build: setup
 	cargo build --release --locked -p vmimage -p vmimage-tests --bins

@@ -7,6 +7,7 @@ pub mod definition;
 pub mod diagnostic;
 pub mod digest;
 pub mod event;
+pub mod fleet;
 pub mod layer;
 pub mod lock;
 pub mod sources;

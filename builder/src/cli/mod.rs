@@ -4,7 +4,9 @@ mod bake;
 mod boot_test;
 mod check;
 mod diff;
+mod fleet;
 mod inspect;
+mod lab;
 mod lock;
 mod source_options;
 mod worker;
@@ -44,6 +46,10 @@ enum Verb {
     Inspect(inspect::InspectArguments),
     /// Say how two images differ
     Diff(diff::DiffArguments),
+    /// Make AWS as the fleet's definition says
+    Fleet(fleet::FleetArguments),
+    /// Run a fleet on this machine, against a simulated AWS
+    Lab(lab::LabArguments),
     #[command(hide = true)]
     MetadataRelay(boot_test::RelayArguments),
 }
@@ -96,6 +102,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         Verb::BootTest(arguments) => boot_test::run(&arguments),
         Verb::Inspect(arguments) => inspect::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
+        Verb::Fleet(arguments) => fleet::run(&context, &arguments),
+        Verb::Lab(arguments) => lab::run(&context, arguments),
         Verb::MetadataRelay(arguments) => boot_test::run_relay(&arguments),
     }
 }

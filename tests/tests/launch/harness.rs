@@ -68,7 +68,7 @@ pub(crate) struct Outcome {
 }
 
 /// A network namespace, gone when dropped.
-pub(crate) struct Namespace(String);
+pub(crate) struct Namespace(pub(crate) String);
 
 impl Namespace {
     pub(crate) fn new() -> Self {

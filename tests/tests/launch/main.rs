@@ -6,6 +6,7 @@
 )]
 
 mod harness;
+mod node;
 
 use std::fs;
 use std::time::Duration;

@@ -35,14 +35,13 @@ const STAND_INS: [(&str, &str); 4] = [
 /// Programs that one Perl runs, which loads their modules once: starting Perl and loading them is
 /// most of what each of these hundreds of runs costs. `ucf` and `ucfr` are not Perl's, and are done
 /// by it where what they do is plain.
-const PERL_PROGRAMS: [&str; 9] = [
+const PERL_PROGRAMS: [&str; 8] = [
     "/usr/share/debconf/frontend",
     "/usr/bin/deb-systemd-helper",
     "/usr/bin/deb-systemd-invoke",
     "/usr/bin/ucf",
     "/usr/bin/ucfr",
     "/usr/sbin/update-rc.d",
-    "/usr/sbin/adduser",
     "/usr/sbin/a2enmod",
     "/usr/sbin/a2query",
 ];

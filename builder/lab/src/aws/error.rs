@@ -2,7 +2,6 @@
 //! protocol.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use super::Service;
 use super::xml::escape;
@@ -93,29 +92,24 @@ impl ApiError {
 
     /// The body of the answer.
     pub fn render(&self, service: Service, request_id: &str) -> String {
-        let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         let (code, message) = (escape(&self.code), escape(&self.message));
-        let written = match service.namespace() {
-            _ if service == Service::Ec2 => write!(
-                text,
-                "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error>\
-                 </Errors><RequestID>{request_id}</RequestID></Response>"
-            ),
-            namespace => {
-                let fault = match self.fault {
-                    Fault::Sender => "Sender",
-                    Fault::Receiver => "Receiver",
-                };
-                write!(
-                    text,
-                    "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{fault}</Type>\
-                     <Code>{code}</Code><Message>{message}</Message></Error>\
-                     <RequestId>{request_id}</RequestId></ErrorResponse>"
-                )
-            }
+        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+        let fault = match self.fault {
+            Fault::Sender => "Sender",
+            Fault::Receiver => "Receiver",
         };
-        written.expect("a String takes any text");
-        text
+        match service {
+            Service::Ec2 => format!(
+                "{head}<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message>\
+                 </Error></Errors><RequestID>{request_id}</RequestID></Response>"
+            ),
+            Service::AutoScaling | Service::ElbV2 | Service::Sts => format!(
+                "{head}<ErrorResponse xmlns=\"{}\"><Error><Type>{fault}</Type>\
+                 <Code>{code}</Code><Message>{message}</Message></Error>\
+                 <RequestId>{request_id}</RequestId></ErrorResponse>",
+                service.namespace()
+            ),
+        }
     }
 }
 

@@ -90,11 +90,14 @@ impl Filters {
         })
     }
 
-    /// The values that a filter asks for.
-    pub(crate) fn values(&self, name: &str) -> Option<&[String]> {
-        let mut filters = self.filters.iter();
-        let filter = filters.find(|filter| filter.name == name)?;
-        Some(&filter.values)
+    /// Whether a tag with this key is asked for, where filters name tags at all.
+    pub(crate) fn names_tag(&self, key: &str) -> bool {
+        let mut named = self
+            .filters
+            .iter()
+            .filter_map(|filter| filter.name.strip_prefix("tag:"))
+            .peekable();
+        named.peek().is_none() || named.any(|name| name == key)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Older values than this are forgotten; no fault asks for a longer lag.
-const KEPT: Duration = Duration::from_secs(15 * 60);
+const KEPT: Duration = Duration::from_mins(15);
 
 /// A value and what it was before.
 #[derive(Clone, Debug)]

@@ -124,3 +124,16 @@ pub enum Change {
         volume_id: String,
     },
 }
+
+impl Launch {
+    /// The MAC address of its one interface, in lower case.
+    pub fn mac(&self) -> String {
+        mac_of(self.private_ipv4)
+    }
+}
+
+/// Every address has its own MAC address; the first byte says that it is administered locally.
+pub(crate) fn mac_of(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}

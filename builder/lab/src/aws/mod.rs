@@ -134,13 +134,18 @@ pub struct Aws {
 impl Aws {
     /// An account as it is when it is opened: only default VPCs.
     pub fn new(settings: Settings) -> Self {
-        let names: Vec<String> = settings.regions.iter().map(|r| r.name.clone()).collect();
-        let make = |region: &RegionSettings| {
-            let made = Region::new(&settings.account_id, settings.seed, region, &names);
-            (region.name.clone(), made)
+        let Settings {
+            account_id,
+            seed,
+            regions,
+        } = settings;
+        let names: Vec<String> = regions.iter().map(|region| region.name.clone()).collect();
+        let make = |region: RegionSettings| {
+            let made = Region::new(&account_id, seed, &region, &names);
+            (region.name, made)
         };
         Self {
-            regions: settings.regions.iter().map(make).collect(),
+            regions: regions.into_iter().map(make).collect(),
         }
     }
 
@@ -172,7 +177,6 @@ impl Aws {
         let inner = Call {
             params: call.params,
             caller: call.caller,
-            now: region.now,
         };
         let handled = operation.check(call.params).and_then(|()| {
             if !operation.writes {

@@ -1,8 +1,6 @@
 //! Owns what an operation of a service is: its name, the parameters it takes, what it does. Must
 //! not know any particular one; each lies beside the object it works on.
 
-use std::time::Duration;
-
 use super::error::ApiError;
 use super::params::Params;
 use super::region::Region;
@@ -48,8 +46,6 @@ pub(crate) struct Call<'a> {
     pub(crate) params: &'a Params,
     /// Who asks.
     pub(crate) caller: &'a Caller,
-    /// When.
-    pub(crate) now: Duration,
 }
 
 impl Call<'_> {
@@ -126,6 +122,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "the signature of every operation")]
     fn nothing(_: &mut Region, _: &Call<'_>, _: &mut Xml) -> Result<(), ApiError> {
         Ok(())
     }

@@ -71,6 +71,11 @@ impl Page {
         })
     }
 
+    /// Makes no page larger than `most`, also where no size was asked for.
+    pub(crate) fn limit(&mut self, most: usize) {
+        self.size = self.size.min(most);
+    }
+
     /// The last key of the page before.
     pub(crate) fn after(&self) -> Option<&str> {
         self.after.as_deref()

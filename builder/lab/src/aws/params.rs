@@ -18,7 +18,7 @@ const DEPTH_AT_MOST: usize = 16;
 /// let params = Params::parse(b"Filter.1.Name=tag%3Arole&Filter.1.Value.1=web").unwrap();
 /// assert_eq!(params.list("Filter")[0].strings("Value"), ["web"]);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Params {
     value: Option<String>,
     below: BTreeMap<String, Params>,
@@ -108,10 +108,12 @@ impl Params {
 
     /// The entries of the list called `name` in their order: `name.1` or `name.member.1`.
     pub fn list(&self, name: &str) -> Vec<&Self> {
-        let Some(node) = self.node(name) else {
-            return Vec::new();
-        };
-        let node = node.below.get("member").unwrap_or(node);
+        self.node(name).map(Self::entries).unwrap_or_default()
+    }
+
+    /// The entries of the list that this is, in their order.
+    pub(crate) fn entries(&self) -> Vec<&Self> {
+        let node = self.below.get("member").unwrap_or(self);
         let mut entries: Vec<(u32, &Self)> = node
             .below
             .iter()
@@ -135,6 +137,29 @@ impl Params {
     /// Whether nothing was sent.
     pub fn is_empty(&self) -> bool {
         self.value.is_none() && self.below.is_empty()
+    }
+
+    /// What lies right below, by name.
+    pub(crate) fn below(&self) -> impl Iterator<Item = (&str, &Self)> {
+        self.below.iter().map(|(name, node)| (name.as_str(), node))
+    }
+
+    /// Only those of the top-level parameters that `wanted` accepts.
+    pub(crate) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let below = self.below.iter();
+        let kept = below.filter(|(name, _)| wanted(name));
+        Self {
+            value: None,
+            below: kept
+                .map(|(name, node)| (name.clone(), node.clone()))
+                .collect(),
+        }
+    }
+
+    /// These, with each top-level parameter of `over` in the place of the one of that name.
+    pub(crate) fn overlaid(mut self, over: Self) -> Self {
+        self.below.extend(over.below);
+        self
     }
 
     /// Calls `each` with the name of every text, list indexes written `#`: `Filter.#.Value.#`.

@@ -111,6 +111,9 @@ impl Region {
                 instance_id,
                 token,
             } => self.lifecycle_timeout(&group, &instance_id, &token),
+            Event::LifecycleProceed { group, instance_id } => {
+                self.lifecycle_proceed(&group, &instance_id);
+            }
             Event::TargetDrained {
                 target_group,
                 target,
@@ -151,5 +154,6 @@ impl Region {
                 self.capacity.remove(zone);
             }
         }
+        self.reconcile_all();
     }
 }

@@ -18,7 +18,7 @@ pub struct GroupReport {
     pub tags: std::collections::BTreeMap<String, String>,
     /// Its instances.
     pub members: Vec<MemberReport>,
-    /// Why its last activity failed, if it did.
+    /// Why its newest launch that ended failed, if it did.
     pub last_failure: Option<String>,
 }
 
@@ -34,7 +34,7 @@ pub struct MemberReport {
     /// `Healthy` or `Unhealthy`.
     pub health: String,
     /// The version of the launch template it was launched with.
-    pub template_version: Option<u64>,
+    pub template_version: u64,
     /// The AMI.
     pub image_id: String,
     /// Its address.

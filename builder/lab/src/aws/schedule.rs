@@ -35,6 +35,13 @@ pub(crate) enum Event {
         /// The action.
         token: String,
     },
+    /// A member of a group goes on after its lifecycle actions.
+    LifecycleProceed {
+        /// The group.
+        group: String,
+        /// The instance.
+        instance_id: String,
+    },
     /// A target no longer drains.
     TargetDrained {
         /// The target group.

@@ -14,6 +14,7 @@ const OPERATIONS: &[Operation] = &[Operation {
     handle: get_caller_identity,
 }];
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every operation")]
 fn get_caller_identity(
     region: &mut Region,
     call: &Call<'_>,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
 use super::Service;
+use super::params::Params;
 
 /// An answer in the making.
 #[derive(Debug)]
@@ -111,11 +112,33 @@ impl Xml {
         self.close(name);
     }
 
+    /// A text where the element is open already.
+    pub(crate) fn plain(&mut self, value: &str) {
+        self.text.push_str(&escape(value));
+    }
+
     /// A list of texts.
     pub(crate) fn texts<T: AsRef<str>>(&mut self, name: &str, items: impl IntoIterator<Item = T>) {
         self.list(name, items, |xml, item| {
-            xml.text.push_str(&escape(item.as_ref()));
+            xml.plain(item.as_ref());
         });
+    }
+
+    /// Parameters as they were sent, where answers call them the same.
+    pub(crate) fn tree(&mut self, node: &Params) {
+        for (name, below) in node.below() {
+            let entries = below.entries();
+            if let Some(text) = below.text() {
+                self.text(name, text);
+            } else if entries.is_empty() {
+                self.within(name, |xml| xml.tree(below));
+            } else {
+                self.list(name, entries, |xml, entry| match entry.text() {
+                    Some(text) => xml.plain(text),
+                    None => xml.tree(entry),
+                });
+            }
+        }
     }
 
     /// A list of EC2's tags, if there are any.

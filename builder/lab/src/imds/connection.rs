@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Imds;
+use super::Interference;
 use super::http::{MAX_HEAD_BYTES, Request, Response, head_end};
 
 /// No request of this service has a body worth more.
@@ -17,6 +18,16 @@ pub struct Connection {
     pending: Vec<u8>,
     skip: u64,
     closed: bool,
+    reset: bool,
+}
+
+/// How a connection came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// One of the two closed it.
+    Closed,
+    /// It is to be reset: whoever owns the socket closes it without lingering.
+    Reset,
 }
 
 impl Connection {
@@ -27,9 +38,20 @@ impl Connection {
 
     /// Takes bytes from the client and returns what to send back, which may be nothing yet.
     pub fn receive(&mut self, bytes: &[u8], imds: &mut Imds, now: Duration) -> Vec<u8> {
+        self.receive_with(bytes, imds, now, &mut |_path| None)
+    }
+
+    /// The same, where `interfere` says for each request, by its path, what goes wrong with it.
+    pub fn receive_with(
+        &mut self,
+        bytes: &[u8],
+        imds: &mut Imds,
+        now: Duration,
+        interfere: &mut dyn FnMut(&str) -> Option<Interference>,
+    ) -> Vec<u8> {
         self.pending.extend_from_slice(bytes);
         let mut out = Vec::new();
-        while let Some(answer) = self.next_answer(imds, now) {
+        while let Some(answer) = self.next_answer(imds, now, interfere) {
             out.extend_from_slice(&answer);
         }
         out
@@ -48,7 +70,17 @@ impl Connection {
         self.closed
     }
 
-    fn next_answer(&mut self, imds: &mut Imds, now: Duration) -> Option<Vec<u8>> {
+    /// Whether it ends by a reset.
+    pub fn is_reset(&self) -> bool {
+        self.reset
+    }
+
+    fn next_answer(
+        &mut self,
+        imds: &mut Imds,
+        now: Duration,
+        interfere: &mut dyn FnMut(&str) -> Option<Interference>,
+    ) -> Option<Vec<u8>> {
         self.skip_body();
         if self.closed {
             return None;
@@ -63,9 +95,19 @@ impl Connection {
         };
         self.closed = request.close;
         self.skip = request.body_bytes;
-        let answer = imds.answer(&request, now).to_bytes(request.head_only());
+        let response = imds.answer(&request, now);
+        let answer = response.to_bytes(request.head_only());
+        let interference = interfere(request.path);
         self.pending.drain(..end);
-        Some(answer)
+        let Some(interference) = interference else {
+            return Some(answer);
+        };
+        if interference.ends_connection() {
+            self.closed = true;
+            self.reset = interference == Interference::Reset;
+            self.pending.clear();
+        }
+        Some(interference.apply(answer, response.body_bytes()))
     }
 
     /// After a request that was not understood, nothing that follows can be.
@@ -91,6 +133,16 @@ pub fn serve<S: Read + Write>(
     imds: &Mutex<Imds>,
     now: &dyn Fn() -> Duration,
 ) -> io::Result<()> {
+    serve_with(stream, imds, now, &mut |_path| None).map(drop)
+}
+
+/// The same, where `interfere` says for each request, by its path, what goes wrong with it.
+pub fn serve_with<S: Read + Write>(
+    stream: &mut S,
+    imds: &Mutex<Imds>,
+    now: &dyn Fn() -> Duration,
+    interfere: &mut dyn FnMut(&str) -> Option<Interference>,
+) -> io::Result<Ending> {
     let mut connection = Connection::new();
     let mut buffer = [0_u8; 4_096];
     loop {
@@ -102,13 +154,17 @@ pub fn serve<S: Read + Write>(
         let answer = if read == 0 {
             connection.finish()
         } else {
+            let bytes = buffer.get(..read).unwrap_or(&buffer);
             let mut imds = imds.lock().unwrap_or_else(PoisonError::into_inner);
-            connection.receive(buffer.get(..read).unwrap_or(&buffer), &mut imds, now())
+            connection.receive_with(bytes, &mut imds, now(), interfere)
         };
         stream.write_all(&answer)?;
         stream.flush()?;
+        if connection.is_reset() {
+            return Ok(Ending::Reset);
+        }
         if read == 0 || connection.is_closed() {
-            return Ok(());
+            return Ok(Ending::Closed);
         }
     }
 }

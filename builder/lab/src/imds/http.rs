@@ -150,6 +150,17 @@ impl Response {
         Self::new(status, "text/html", body.into_bytes())
     }
 
+    /// A page that looks like success and is not metadata.
+    pub(crate) fn page() -> Self {
+        let body = "<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>Please log in.</body></html>\n";
+        Self::new(200, "text/html", body.as_bytes().to_vec())
+    }
+
+    /// How long its body is.
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.body.len()
+    }
+
     fn new(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
         Self {
             status,
@@ -197,6 +208,7 @@ fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         413 => "Content Too Large",
         431 => "Request Header Fields Too Large",
+        503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
         _ => "Error",
     }

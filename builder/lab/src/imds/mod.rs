@@ -13,6 +13,7 @@
 mod connection;
 mod http;
 mod instance;
+mod interference;
 mod tokens;
 mod tree;
 
@@ -21,8 +22,9 @@ mod tests;
 
 use std::time::Duration;
 
-pub use connection::{Connection, serve};
+pub use connection::{Connection, Ending, serve, serve_with};
 pub use instance::{Instance, InstanceRole, PublicKey};
+pub use interference::Interference;
 
 use http::{Request, Response};
 use tokens::{TokenState, Tokens};

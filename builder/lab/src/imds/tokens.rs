@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::random::Random;
+
 /// The longest life of a token that EC2 gives.
 pub(crate) const MAX_TTL_SECS: u32 = 21_600;
 
@@ -26,7 +28,7 @@ pub(crate) enum TokenState {
 /// The tokens issued so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
-    random: u64,
+    random: Random,
     /// Token to the moment at which it expires.
     issued: BTreeMap<String, Duration>,
 }
@@ -34,7 +36,7 @@ pub(crate) struct Tokens {
 impl Tokens {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            random: seed,
+            random: Random::new(seed),
             issued: BTreeMap::new(),
         }
     }
@@ -55,8 +57,8 @@ impl Tokens {
         }
         let token = format!(
             "AQAAA{:016x}{:016x}==",
-            self.next_random(),
-            self.next_random()
+            self.random.next(),
+            self.random.next()
         );
         self.issued.insert(
             token.clone(),
@@ -76,14 +78,5 @@ impl Tokens {
                 }
             }
         }
-    }
-
-    /// `SplitMix64`: small, well spread, and the same for the same seed.
-    fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }

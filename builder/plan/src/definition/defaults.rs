@@ -22,6 +22,8 @@ pub const KEEP_IN_IMAGE: bool = true;
 
 /// `environment` of a fleet.
 pub const ENVIRONMENT: &str = "production";
+/// `root-volume-gib`: the image, and room for logs, caches and what customers upload before it is moved.
+pub const ROOT_VOLUME_GIB: u32 = 16;
 /// `samples`: the threshold of the replaced runbook's health checks.
 pub const HEALTH_SAMPLES: u32 = 3;
 /// `every-secs`: the interval of the replaced runbook's health checks.

@@ -18,6 +18,11 @@ pub struct Fleet {
     pub state: StateLocation,
     /// The image that its instances are made of.
     pub image: String,
+    /// The region that has the state's bucket and makes the secrets; one of `regions`.
+    pub primary: String,
+    /// Parameters below `/vmimage/<cluster>/` that are made up when they are absent, the same in
+    /// every region; sorted.
+    pub secrets: Vec<String>,
     /// Its regions, by wave and then as written.
     pub regions: Vec<Region>,
     /// Its roles, each once, in the order of [`Role::ALL`].
@@ -56,6 +61,10 @@ pub struct FleetRole {
     pub desired: u32,
     /// The most of them.
     pub max: u32,
+    /// Size of each one's root volume.
+    pub root_volume_gib: u32,
+    /// The instance profile that gives its instances their AWS permissions; `None` where they have none.
+    pub instance_profile: Option<String>,
     /// Size of each one's data volume; `None` where the role keeps no data of its own.
     pub data_volume_gib: Option<u32>,
     /// When an upgrade of the role goes on.

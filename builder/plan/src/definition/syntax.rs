@@ -200,6 +200,20 @@ pub(crate) fn is_instance_type(text: &str) -> bool {
         .is_some_and(|(family, size)| word(family) && word(size))
 }
 
+/// The name of an instance profile, as IAM takes it.
+pub(crate) fn is_instance_profile(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+}
+
+/// A secret's name below its cluster's parameters, for example `database/replication`. `image/` is
+/// where the pointers to AMIs are.
+pub(crate) fn is_secret_name(text: &str) -> bool {
+    text.split('/').all(is_dns_label) && text.split('/').count() <= 4 && !text.starts_with("image/")
+}
+
 /// `s3://bucket/prefix` as bucket and prefix.
 pub(crate) fn parse_s3_url(text: &str) -> Option<(&str, &str)> {
     let (bucket, prefix) = text.strip_prefix("s3://")?.split_once('/')?;
@@ -214,9 +228,9 @@ pub(crate) fn parse_s3_url(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::{
-        absolute_path_problem, is_account, is_dns_label, is_domain, is_instance_type, is_package,
-        is_region, is_suite, is_unit, parse_fingerprint, parse_mode, parse_s3_url,
-        relative_path_problem, url_problem,
+        absolute_path_problem, is_account, is_dns_label, is_domain, is_instance_profile,
+        is_instance_type, is_package, is_region, is_secret_name, is_suite, is_unit,
+        parse_fingerprint, parse_mode, parse_s3_url, relative_path_problem, url_problem,
     };
 
     /// Every text of `right` passes and every one of `wrong` does not.
@@ -240,6 +254,20 @@ mod tests {
             is_domain,
             &["example.org", "a.b.c"],
             &["example", "", ".", "a..b", "a.b."],
+        );
+    }
+
+    #[test]
+    fn names_of_a_fleet() {
+        check(
+            is_instance_profile,
+            &["vmimage-node", "A_b+c=d,e.f@g"],
+            &["", "a/b", "a b", "ä"],
+        );
+        check(
+            is_secret_name,
+            &["grafana-admin", "database/replication"],
+            &["", "/a", "a/", "a//b", "A", "image/small", "a/b/c/d/e"],
         );
     }
 

@@ -238,6 +238,10 @@ pub(super) struct FleetDefinition {
     pub(super) domain: Spanned<String>,
     pub(super) state: Spanned<String>,
     pub(super) image: Spanned<String>,
+    pub(super) primary: Option<Spanned<String>>,
+    pub(super) instance_profile: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) secrets: Vec<Spanned<String>>,
     #[serde(default, rename = "region")]
     pub(super) regions: Vec<RegionDefinition>,
     #[serde(default, rename = "role")]
@@ -258,7 +262,9 @@ pub(super) struct RoleDefinition {
     pub(super) min: Option<Spanned<u32>>,
     pub(super) desired: Option<Spanned<u32>>,
     pub(super) max: Option<Spanned<u32>>,
+    pub(super) root_volume_gib: Option<Spanned<u32>>,
     pub(super) data_volume_gib: Option<Spanned<u32>>,
+    pub(super) instance_profile: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) health: HealthDefinition,
 }

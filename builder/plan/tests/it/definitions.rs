@@ -106,6 +106,8 @@ fn a_fleet_has_the_runbooks_values_where_it_says_nothing() {
         .map(|region| region.name.as_str())
         .collect();
     assert_eq!(regions, ["us-east-1", "us-west-2"], "by wave");
+    assert_eq!(fleet.primary, "us-west-2", "the last");
+    assert_eq!(fleet.secrets, [""; 0]);
     let rows: Vec<_> = fleet
         .roles
         .iter()
@@ -130,6 +132,9 @@ fn a_fleet_has_the_runbooks_values_where_it_says_nothing() {
             ("monitoring", "t3.small", 2, 2, 2, None),
         ]
     );
+    for role in &fleet.roles {
+        assert_eq!((role.root_volume_gib, &role.instance_profile), (16, &None));
+    }
     let health = &fleet.roles[0].health;
     assert_eq!(
         (health.samples, health.every_secs, health.at_most_secs),
@@ -138,6 +143,23 @@ fn a_fleet_has_the_runbooks_values_where_it_says_nothing() {
     let probe = health.https.as_ref().unwrap();
     assert_eq!((probe.port, probe.path.as_str()), (443, "/healthy"));
     assert_eq!(fleet.roles[2].health.https, None);
+}
+
+#[test]
+fn a_role_has_the_fleets_instance_profile_unless_it_has_its_own() {
+    let changed = FLEET
+        .replace("format = 1\n", "format = 1\nprimary = \"us-east-1\"\ninstance-profile = \"node\"\nsecrets = [\"b\", \"a/b\"]\n")
+        .replace("[role.web]\n", "[role.web]\ninstance-profile = \"web\"\nroot-volume-gib = 40\n");
+    let (fleet, problems) = load_fleet(&with(&[("images/fleet.toml", &changed)]), FLEET_FILE);
+    assert_eq!(problems, []);
+    let fleet = fleet.unwrap();
+    let of = |index: usize| {
+        let role = &fleet.roles[index];
+        (role.instance_profile.as_deref(), role.root_volume_gib)
+    };
+    assert_eq!((of(0), of(1)), ((Some("web"), 40), (Some("node"), 16)));
+    assert_eq!(fleet.primary, "us-east-1");
+    assert_eq!(fleet.secrets, ["a/b", "b"], "sorted");
 }
 
 #[test]
@@ -310,6 +332,15 @@ images/fleet.toml:19:7 role `web` needs min <= desired <= max, but they are 9, 9
 images/fleet.toml:9:8 waves are counted from 1
 images/fleet.toml:11:8 `mars` is not a region of AWS
 images/fleet.toml:15:8 region `us-east-1` is listed twice",
+    );
+    check_fleet(
+        "image = \"small\"",
+        "image = \"small\"\nprimary = \"us-west-1\"\ninstance-profile = \"a/b\"\nsecrets = [\"x\", \"image/x\", \"x\"]",
+        "\
+images/fleet.toml:6:11 `us-west-1` is not a region of the fleet [no `[[region]]` has this name] (a region with a similar name exists: `us-west-2`)
+images/fleet.toml:7:20 `a/b` is not the name of an instance profile
+images/fleet.toml:8:17 `image/x` is not the name of a secret: words of lower-case letters, digits and `-`, with `/` between them
+images/fleet.toml:8:28 secret `x` is listed twice",
     );
     check_fleet(
         "s3://example-state/hosting",

@@ -3,10 +3,12 @@
 //! - `definitions`: what good images and fleets resolve to, and the problems of bad ones
 //! - `recipes`: the problems of bad recipes
 //! - `lock`: locks as text, refused locks, stale locks
+//! - `fleet`: scenarios of fleet plans, in `tests/fleet/`
 //! - `garbage`: arbitrary bytes in any file
 //! - `project`: the project that the others start from
 
 mod definitions;
+mod fleet;
 mod garbage;
 mod lock;
 mod project;

@@ -19,8 +19,7 @@ for my $module (
     Debconf::Element::Noninteractive::String Debconf::Element::Noninteractive::Select
     Debconf::Element::Noninteractive::Multiselect Debconf::Element::Noninteractive::Password
     Debconf::Element::Noninteractive::Note Debconf::Element::Noninteractive::Text
-    Debconf::Element::Noninteractive::Error Debconf::Element::Noninteractive::Progress
-    Debian::AdduserCommon Debian::AdduserLogging Debian::AdduserRetvalues)
+    Debconf::Element::Noninteractive::Error Debconf::Element::Noninteractive::Progress)
     )
 {
     my $file = "$module.pm";

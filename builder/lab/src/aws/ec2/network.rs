@@ -20,6 +20,8 @@ use crate::aws::xml::Xml;
 const FIRST_HOST: u32 = 10;
 /// The hosts of a /20; the last address is the broadcast address, which EC2 keeps.
 const HOSTS: u32 = 4_095;
+/// How many of them instances get.
+const USABLE: usize = (HOSTS - FIRST_HOST) as usize;
 /// The addresses of a /20 without the five that EC2 keeps.
 const ADDRESSES: usize = 4_091;
 
@@ -138,8 +140,7 @@ impl Network {
                 return Ok(Ipv4Addr::from_bits(subnet.base + host));
             }
         }
-        let text = format!("Not enough free addresses in subnet '{subnet_id}'");
-        Err(ApiError::new("InsufficientFreeAddressesInSubnet", text))
+        Err(no_free_addresses(subnet_id))
     }
 
     /// Gives an address back.
@@ -151,7 +152,18 @@ impl Network {
     }
 }
 
+/// All addresses of a subnet are taken.
+pub(crate) fn no_free_addresses(subnet_id: &str) -> ApiError {
+    let text = format!("Not enough free addresses in subnet '{subnet_id}'");
+    ApiError::new("InsufficientFreeAddressesInSubnet", text)
+}
+
 impl Subnet {
+    /// How many more instances it has addresses for.
+    pub(crate) fn free(&self) -> usize {
+        USABLE - self.used.len()
+    }
+
     fn cidr(&self) -> String {
         format!("{}/20", Ipv4Addr::from_bits(self.base))
     }

@@ -1,6 +1,7 @@
 //! Tables of requests and their exact answers; every transcript is also fed in pieces.
 
 mod connection;
+mod interference;
 mod tree;
 
 use std::time::Duration;

@@ -9,7 +9,8 @@ use super::Findings;
 use crate::definition::fleet::{Fleet, FleetRole, Health, HttpsProbe, Region, StateLocation};
 use crate::definition::similar::similar_name;
 use crate::definition::syntax::{
-    is_dns_label, is_domain, is_instance_type, is_region, parse_s3_url,
+    is_dns_label, is_domain, is_instance_profile, is_instance_type, is_region, is_secret_name,
+    parse_s3_url,
 };
 use crate::definition::written::{
     FleetDefinition, HealthDefinition, RegionDefinition, RoleDefinition,
@@ -49,16 +50,69 @@ fn resolve_fleet(
         || defaults::ENVIRONMENT.to_owned(),
         |text| findings.judged(&text, is_dns_label, label),
     );
+    let image = resolve_image_name(written.image, sources, findings);
+    let regions = resolve_regions(written.regions, findings);
+    let profile = resolve_instance_profile(written.instance_profile.as_ref(), findings);
     Fleet {
         path: path.to_owned(),
         cluster: findings.judged(&written.cluster, is_dns_label, label),
         environment,
         domain: findings.judged(&written.domain, is_domain, "a domain"),
         state: resolve_state(&written.state, findings),
-        image: resolve_image_name(written.image, sources, findings),
-        regions: resolve_regions(written.regions, findings),
-        roles: resolve_roles(written.roles, findings),
+        image,
+        primary: resolve_primary(written.primary, &regions, findings),
+        secrets: resolve_secrets(&written.secrets, findings),
+        regions,
+        roles: resolve_roles(written.roles, profile.as_ref(), findings),
     }
+}
+
+/// The region that is upgraded last is the primary one unless the fleet says which.
+fn resolve_primary(
+    written: Option<Spanned<String>>,
+    regions: &[Region],
+    findings: &mut Findings,
+) -> String {
+    let Some(written) = written else {
+        return regions
+            .last()
+            .map(|region| region.name.clone())
+            .unwrap_or_default();
+    };
+    let names = || regions.iter().map(|region| region.name.as_str());
+    if !names().any(|name| name == written.get_ref()) {
+        let hint = similar_name(written.get_ref(), names())
+            .map(|name| format!("a region with a similar name exists: `{name}`"));
+        findings.report_with_label(
+            written.span(),
+            format!("`{}` is not a region of the fleet", written.get_ref()),
+            "no `[[region]]` has this name",
+            hint,
+        );
+    }
+    written.into_inner()
+}
+
+fn resolve_secrets(written: &[Spanned<String>], findings: &mut Findings) -> Vec<String> {
+    let mut names = Vec::new();
+    for secret in written {
+        findings.distinct(secret, &names, "secret");
+        names.push(findings.judged(
+            secret,
+            is_secret_name,
+            "the name of a secret: words of lower-case letters, digits and `-`, with `/` between them",
+        ));
+    }
+    names.sort();
+    names
+}
+
+fn resolve_instance_profile(
+    written: Option<&Spanned<String>>,
+    findings: &mut Findings,
+) -> Option<String> {
+    written
+        .map(|name| findings.judged(name, is_instance_profile, "the name of an instance profile"))
 }
 
 fn resolve_state(written: &Spanned<String>, findings: &mut Findings) -> StateLocation {
@@ -120,6 +174,7 @@ fn resolve_regions(written: Vec<RegionDefinition>, findings: &mut Findings) -> V
 
 fn resolve_roles(
     written: BTreeMap<Spanned<String>, RoleDefinition>,
+    profile: Option<&String>,
     findings: &mut Findings,
 ) -> Vec<FleetRole> {
     let mut by_role = BTreeMap::new();
@@ -140,7 +195,12 @@ fn resolve_roles(
     }
     Role::ALL
         .into_iter()
-        .map(|role| resolve_role(role, by_role.remove(&role).unwrap_or_default(), findings))
+        .map(|role| {
+            let mut resolved =
+                resolve_role(role, by_role.remove(&role).unwrap_or_default(), findings);
+            resolved.instance_profile = resolved.instance_profile.or_else(|| profile.cloned());
+            resolved
+        })
         .collect()
 }
 
@@ -185,12 +245,16 @@ fn resolve_role(role: Role, written: RoleDefinition, findings: &mut Findings) ->
             None,
         );
     }
+    let root = written.root_volume_gib.as_ref();
     FleetRole {
         role,
         instance_type,
         min,
         desired,
         max,
+        root_volume_gib: number("root-volume-gib", root, 1..=VOLUME_AT_MOST_GIB, findings)
+            .unwrap_or(defaults::ROOT_VOLUME_GIB),
+        instance_profile: resolve_instance_profile(written.instance_profile.as_ref(), findings),
         data_volume_gib: number("data-volume-gib", volume, 1..=VOLUME_AT_MOST_GIB, findings)
             .or(default.data_volume_gib),
         health: resolve_health(written.health, default.port, findings),

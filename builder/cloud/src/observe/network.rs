@@ -1,0 +1,103 @@
+//! Owns reading networks: the cluster's, and the default VPC's in case it has none of its own.
+
+use futures_util::future::try_join;
+use vmimage_plan::fleet::inventory::{SecurityGroupInventory, SubnetInventory};
+use vmimage_plan::fleet::names::tag;
+
+use super::{filter, tag_filter, text};
+use crate::account::Clients;
+use crate::error::{CallError, ec2, refused};
+
+/// Subnets with the cluster's tag, and those of the default VPC.
+pub(super) async fn observe_subnets(
+    clients: &Clients,
+    cluster: &str,
+) -> Result<Vec<SubnetInventory>, CallError> {
+    let tagged = subnets(clients, tag_filter(tag::CLUSTER, cluster));
+    let default = async {
+        let vpcs: Vec<aws_sdk_ec2::types::Vpc> = clients
+            .ec2
+            .describe_vpcs()
+            .filters(filter("is-default", ["true"]))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .map_err(refused(ec2("DescribeVpcs")))?;
+        match vpcs.first().and_then(aws_sdk_ec2::types::Vpc::vpc_id) {
+            Some(vpc) => subnets(clients, filter("vpc-id", [vpc])).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    let (tagged, default) = try_join(tagged, default).await?;
+    let of = |subnet: &aws_sdk_ec2::types::Subnet, tagged| SubnetInventory {
+        id: text(subnet.subnet_id()),
+        vpc: text(subnet.vpc_id()),
+        zone: text(subnet.availability_zone()),
+        tagged,
+    };
+    let mut all: Vec<SubnetInventory> = tagged.iter().map(|subnet| of(subnet, true)).collect();
+    for subnet in &default {
+        if !all
+            .iter()
+            .any(|other| Some(other.id.as_str()) == subnet.subnet_id())
+        {
+            all.push(of(subnet, false));
+        }
+    }
+    Ok(all)
+}
+
+async fn subnets(
+    clients: &Clients,
+    by: aws_sdk_ec2::types::Filter,
+) -> Result<Vec<aws_sdk_ec2::types::Subnet>, CallError> {
+    let asked = clients.ec2.describe_subnets().filters(by);
+    asked
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .map_err(refused(ec2("DescribeSubnets")))
+}
+
+/// Security groups with the cluster's tag, and every VPC's default one.
+pub(super) async fn observe_security_groups(
+    clients: &Clients,
+    cluster: &str,
+) -> Result<Vec<SecurityGroupInventory>, CallError> {
+    let tagged = security_groups(clients, tag_filter(tag::CLUSTER, cluster));
+    let default = security_groups(clients, filter("group-name", ["default"]));
+    let (tagged, default) = try_join(tagged, default).await?;
+    let of = |group: &aws_sdk_ec2::types::SecurityGroup, tagged| SecurityGroupInventory {
+        id: text(group.group_id()),
+        vpc: text(group.vpc_id()),
+        tagged,
+    };
+    let mut all: Vec<SecurityGroupInventory> = tagged.iter().map(|group| of(group, true)).collect();
+    for group in &default {
+        if !all
+            .iter()
+            .any(|other| Some(other.id.as_str()) == group.group_id())
+        {
+            all.push(of(group, false));
+        }
+    }
+    Ok(all)
+}
+
+async fn security_groups(
+    clients: &Clients,
+    by: aws_sdk_ec2::types::Filter,
+) -> Result<Vec<aws_sdk_ec2::types::SecurityGroup>, CallError> {
+    let asked = clients.ec2.describe_security_groups().filters(by);
+    asked
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .map_err(refused(ec2("DescribeSecurityGroups")))
+}

@@ -1,0 +1,287 @@
+//! Owns `vmimage fleet`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{Args, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use vmimage_cloud::{Account, FleetReport, execute_fleet};
+use vmimage_plan::Sources;
+use vmimage_plan::definition::{FLEET_FILE, Fleet, load_fleet};
+use vmimage_plan::fleet::{FleetPlan, plan_fleet};
+use vmimage_plan::sources::SourceFile;
+
+use super::Context;
+use crate::failure::Failure;
+use crate::printer::{self, Progress};
+use crate::{diagnose, project};
+
+/// `vmimage fleet`'s own arguments.
+#[derive(Debug, Args)]
+pub(super) struct FleetArguments {
+    #[command(subcommand)]
+    verb: FleetVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum FleetVerb {
+    /// Make AWS as the fleet's definition says, or say what that would take
+    Apply(ApplyArguments),
+}
+
+#[derive(Debug, Args)]
+struct ApplyArguments {
+    /// The fleet's definition
+    #[arg(long, value_name = "FILE", default_value = FLEET_FILE)]
+    fleet: String,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    plan: bool,
+    /// Print the report, or with --plan the plan, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a fleet's file cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum FleetFileError {
+    #[error("cannot read `{path}`")]
+    Read {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot listen to signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs `vmimage fleet`.
+pub(super) fn run(context: &Context, arguments: &FleetArguments) -> Result<(), Failure> {
+    match &arguments.verb {
+        FleetVerb::Apply(arguments) => apply(context, arguments),
+    }
+}
+
+fn apply(context: &Context, arguments: &ApplyArguments) -> Result<(), Failure> {
+    let fleet = load(context, &arguments.fleet)?;
+    let account =
+        Account::connect(&fleet).map_err(|error| Failure::unchanged(&error, error.hint()))?;
+    let inventory = account.observe_fleet(&fleet);
+    let plan = plan_fleet(&fleet, &inventory).map_err(|error| Failure::unchanged(&error, None))?;
+    if arguments.plan {
+        printer::data(&if arguments.json {
+            printer::json(&plan)
+        } else {
+            plan.render_text()
+        });
+        return planned(&plan);
+    }
+    let stop = interruptible().map_err(|error| Failure::unchanged(&error, None))?;
+    let mut progress = Progress::new();
+    let report = execute_fleet(&plan, &account, &stop, &mut |event| progress.draw(event));
+    if arguments.json {
+        printer::data(&printer::json(&report));
+    }
+    finished(&plan, &report)
+}
+
+/// Loads a fleet of the project, or from a file anywhere.
+pub(super) fn load(context: &Context, path: &str) -> Result<Fleet, Failure> {
+    let mut sources =
+        project::load(&context.project).map_err(|error| Failure::input(&error, error.hint()))?;
+    let path = path.trim_start_matches("./");
+    if sources.get(path).is_none() {
+        add_file(&mut sources, path)?;
+    }
+    let (fleet, problems) = load_fleet(&sources, path);
+    fleet.ok_or_else(|| Failure::drawn(diagnose::draw(&sources, &problems, context.colour())))
+}
+
+fn add_file(sources: &mut Sources, path: &str) -> Result<(), Failure> {
+    let bytes = fs::read(path).map_err(|source| {
+        let path = path.to_owned();
+        let hint = "name the fleet's definition with `--fleet FILE`".to_owned();
+        Failure::input(&FleetFileError::Read { path, source }, Some(hint))
+    })?;
+    let executable = false;
+    sources.insert(path, SourceFile { bytes, executable });
+    Ok(())
+}
+
+/// Set by the first interrupt, after which the step at hand is finished; the second one ends the
+/// program at once.
+fn interruptible() -> Result<Arc<AtomicBool>, FleetFileError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 3, Arc::clone(&stop))
+            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
+            .map_err(FleetFileError::Signals)?;
+    }
+    Ok(stop)
+}
+
+/// A plan with problems is a failure: what it prints is not all that the fleet needs.
+fn planned(plan: &FleetPlan) -> Result<(), Failure> {
+    match plan.problems().count() {
+        0 => Ok(()),
+        _ => Err(Failure {
+            code: 1,
+            text: format!("{}nothing was changed\n", problems(plan)),
+        }),
+    }
+}
+
+fn problems(plan: &FleetPlan) -> String {
+    let mut text = String::new();
+    for (region, problem) in plan.problems() {
+        let _ = writeln!(text, "error: cannot plan `{}` in `{region}`", plan.cluster);
+        let _ = writeln!(text, "  caused by: {problem}");
+        for cause in problem.causes() {
+            let _ = writeln!(text, "  caused by: {cause}");
+        }
+        if let Some(hint) = problem.hint() {
+            let _ = writeln!(text, "hint: {hint}");
+        }
+    }
+    text
+}
+
+fn finished(plan: &FleetPlan, report: &FleetReport) -> Result<(), Failure> {
+    if plan.is_empty() {
+        printer::talk(&format!("{}\n", plan.summary()));
+        return Ok(());
+    }
+    if let Some(failure) = failure(plan, report) {
+        return Err(failure);
+    }
+    let (steps, regions) = (report.done.len(), plan.regions.len());
+    printer::talk(&format!(
+        "fleet `{}` is as `{}` says: {steps} steps done in {regions} regions\n",
+        plan.cluster, plan.definition
+    ));
+    Ok(())
+}
+
+/// What went wrong, what was changed all the same, and what is left.
+fn failure(plan: &FleetPlan, report: &FleetReport) -> Option<Failure> {
+    let mut text = problems(plan);
+    for failure in &report.failures {
+        let said = failure.error.to_unreadable();
+        let _ = writeln!(text, "error: {}", said.message);
+        for cause in &said.causes {
+            let _ = writeln!(text, "  caused by: {cause}");
+        }
+        if let Some(hint) = &said.hint {
+            let _ = writeln!(text, "hint: {hint}");
+        }
+    }
+    if report.interrupted {
+        text.push_str("error: interrupted\n");
+    }
+    if text.is_empty() {
+        return None;
+    }
+    for left in &report.left {
+        let _ = writeln!(text, "not done: {left}");
+    }
+    for done in &report.done {
+        let _ = writeln!(
+            text,
+            "done: {} {}, {}",
+            done.region, done.object, done.outcome
+        );
+    }
+    let code = if report.done.is_empty() {
+        text.push_str("nothing was changed\n");
+        1
+    } else {
+        text.push_str("run the same command again to do the rest\n");
+        3
+    };
+    Some(Failure { code, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failure;
+    use vmimage_cloud::{CallError, CloudError, FleetReport, StepFailure, StepReport};
+    use vmimage_plan::fleet::FleetPlan;
+
+    fn plan() -> FleetPlan {
+        FleetPlan {
+            format: 1,
+            cluster: "hosting".to_owned(),
+            definition: "images/fleet.toml".to_owned(),
+            account: "123456789012".to_owned(),
+            image: "small".to_owned(),
+            primary: "us-east-1".to_owned(),
+            steps: Vec::new(),
+            problem: None,
+            regions: Vec::new(),
+        }
+    }
+
+    fn refused() -> StepFailure {
+        StepFailure {
+            region: "eu-west-1".to_owned(),
+            object: "data volume `hosting-storage-1`".to_owned(),
+            error: CloudError {
+                doing: "create data volume `hosting-storage-1`".to_owned(),
+                region: "eu-west-1".to_owned(),
+                source: CallError::refused(
+                    "ec2",
+                    "CreateVolume",
+                    "UnauthorizedOperation",
+                    "You are not authorized to perform this operation.",
+                    "b1e3",
+                )
+                .into(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_failed_apply_says_what_was_changed_and_what_is_left() {
+        let report = FleetReport {
+            done: vec![StepReport {
+                region: "eu-west-1".to_owned(),
+                object: "launch template `hosting-web`".to_owned(),
+                outcome: "version 1".to_owned(),
+                millis: 12,
+            }],
+            failures: vec![refused()],
+            left: vec!["eu-west-1 Auto Scaling group `hosting-storage-1`".to_owned()],
+            ..FleetReport::default()
+        };
+        let failure = failure(&plan(), &report).unwrap();
+        assert_eq!(failure.code, 3);
+        insta::assert_snapshot!(failure.text, @r"
+        error: cannot create data volume `hosting-storage-1` in `eu-west-1`
+          caused by: CreateVolume was refused: UnauthorizedOperation: You are not authorized to perform this operation. (request b1e3)
+        hint: allow `ec2:CreateVolume` for these credentials
+        not done: eu-west-1 Auto Scaling group `hosting-storage-1`
+        done: eu-west-1 launch template `hosting-web`, version 1
+        run the same command again to do the rest
+        ");
+    }
+
+    #[test]
+    fn an_apply_that_changed_nothing_says_so() {
+        let report = FleetReport {
+            interrupted: true,
+            left: vec!["us-east-1 bucket `b`".to_owned()],
+            ..FleetReport::default()
+        };
+        let failure = failure(&plan(), &report).unwrap();
+        assert_eq!(failure.code, 1);
+        insta::assert_snapshot!(failure.text, @r"
+        error: interrupted
+        not done: us-east-1 bucket `b`
+        nothing was changed
+        ");
+    }
+}

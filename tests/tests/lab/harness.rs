@@ -1,0 +1,173 @@
+//! Owns a lab of the small image, run by the program as a user runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use vmimage_lab::host::{NodeStatus, Status};
+use vmimage_tests::project::{Project, Ran, repository, run};
+
+/// Generous: the machine may be busy with other tests.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// Images stay there between runs, under their fingerprints.
+const STATE: &str = "/var/tmp/vmimage-test-labs";
+
+pub(crate) struct Lab {
+    name: String,
+}
+
+/// A project with the small fleet, and the small image baked, once for all tests.
+fn project() -> &'static Project {
+    static PROJECT: OnceLock<Project> = OnceLock::new();
+    PROJECT.get_or_init(|| {
+        let project = Project::new();
+        project.done(&["bake", "small", "--out", "image", "--format", "rootfs"]);
+        let fleet = fs::read_to_string(repository().join("tests/fleets/small.toml")).unwrap();
+        project.write(
+            "small.toml",
+            &fleet.replace("image = \"virtualmin\"", "image = \"small\""),
+        );
+        project
+    })
+}
+
+impl Lab {
+    pub(crate) fn new(name: &str) -> Self {
+        fs::create_dir_all(STATE).unwrap();
+        let lab = Self {
+            name: name.to_owned(),
+        };
+        lab.done(&["down"]);
+        lab
+    }
+
+    /// A lab whose fleet is up.
+    pub(crate) fn up(name: &str) -> Self {
+        let lab = Self::new(name);
+        let ran = lab.up_again();
+        assert_eq!(ran.code, 0, "{}\n{}", ran.stderr, ran.stdout);
+        lab
+    }
+
+    pub(crate) fn up_again(&self) -> Ran {
+        self.run(&["up", "--fleet", "small.toml", "--image", "image"])
+    }
+
+    /// Runs a verb of `vmimage lab` on this lab.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        let mut all = vec!["lab", "--name", &self.name, "--state", STATE];
+        all.extend(arguments);
+        project().run(&all)
+    }
+
+    pub(crate) fn done(&self, arguments: &[&str]) -> Ran {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, 0, "lab {}:\n{}", arguments.join(" "), ran.stderr);
+        ran
+    }
+
+    /// Runs `vmimage` with the lab's AWS, if there is one.
+    pub(crate) fn vmimage(&self, arguments: &[&str]) -> Ran {
+        let mut command = project().command(arguments);
+        let exports = self.run(&["endpoint"]).stdout;
+        for line in exports.lines() {
+            let (name, value) = line
+                .strip_prefix("export ")
+                .and_then(|rest| rest.split_once('='))
+                .unwrap();
+            command.env(name, value.trim_matches('\''));
+        }
+        run(&mut command)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        serde_json::from_str(&self.done(&["status", "--json"]).stdout).unwrap()
+    }
+
+    fn node(&self, region: &str, name: &str) -> NodeStatus {
+        let status = self.status();
+        let found = status.regions.iter().filter(|known| known.region == region);
+        let mut nodes =
+            found.flat_map(|region| region.groups.iter().flat_map(|group| &group.nodes));
+        nodes.find(|node| node.name == name).unwrap().clone()
+    }
+
+    pub(crate) fn address(&self, region: &str, name: &str) -> String {
+        self.node(region, name).address
+    }
+
+    pub(crate) fn instance(&self, region: &str, name: &str) -> String {
+        self.node(region, name).instance
+    }
+
+    /// As EC2 names hosts.
+    pub(crate) fn host_name(&self, region: &str, name: &str) -> String {
+        format!("ip-{}", self.address(region, name).replace('.', "-"))
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        Path::new(STATE).join("labs").join(&self.name)
+    }
+
+    /// The command lines of this lab's processes outside its nodes.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let lines = entries.filter_map(|entry| {
+            let text = fs::read(entry.path().join("cmdline")).ok()?;
+            Some(String::from_utf8_lossy(&text).replace('\0', " "))
+        });
+        lines
+            .filter(|line| {
+                line.contains(&format!("host --name {} ", self.name))
+                    || line.contains(&format!("labs/{}/", self.name))
+            })
+            .collect()
+    }
+
+    /// Ends the process that hosts the lab, without asking it.
+    pub(crate) fn kill_host(&self) {
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let host = entries.filter_map(|entry| {
+            let text = fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&text).replace('\0', " ");
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+            line.contains(&format!("lab host --name {} ", self.name))
+                .then_some(pid)
+        });
+        let pids: Vec<i32> = host.collect();
+        assert_eq!(pids.len(), 1, "one host");
+        let pid = rustix::process::Pid::from_raw(pids[0]).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+
+    pub(crate) fn wait_for_end(&self) {
+        wait("all processes are gone", || self.processes().is_empty());
+    }
+
+    pub(crate) fn wait_until(&self, what: &str, mut condition: impl FnMut(&Status) -> bool) {
+        wait(what, || condition(&self.status()));
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        drop(self.run(&["down"]));
+    }
+}
+
+fn wait(what: &str, mut condition: impl FnMut() -> bool) {
+    let (_never, tick) = channel::<()>();
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
+        let _timeout = tick.recv_timeout(Duration::from_millis(200));
+    }
+}
+
+pub(crate) fn nodes(status: &Status) -> impl Iterator<Item = &NodeStatus> {
+    let groups = status.regions.iter().flat_map(|region| &region.groups);
+    groups.flat_map(|group| &group.nodes)
+}

@@ -1,0 +1,168 @@
+//! Owns a small image, labs of it, and commands in their nodes.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use vmimage_lab::imds::{Instance, Interference};
+use vmimage_lab::network::{Region, mac_of};
+use vmimage_lab::node::{Interferer, Lab, NodeLaunch, Settings};
+use vmimage_tests::project::Project;
+
+/// Generous: the machine may be busy with other tests.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+pub(crate) const AMI: &str = "ami-0123456789abcdef0";
+
+/// Where the tests' labs lie. Images stay there between runs, under their fingerprints.
+pub(crate) fn state_root() -> PathBuf {
+    PathBuf::from("/var/tmp/vmimage-test-labs")
+}
+
+/// The output of a bake of the small image, made once.
+pub(crate) fn image() -> &'static Path {
+    static IMAGE: OnceLock<(Project, PathBuf)> = OnceLock::new();
+    let (_project, path) = IMAGE.get_or_init(|| {
+        let project = Project::new();
+        project.done(&["bake", "small", "--out", "out", "--format", "rootfs"]);
+        let path = project.path("out");
+        (project, path)
+    });
+    path
+}
+
+/// A lab with the regions us-east-1 (10.1) and eu-west-1 (10.2) and the small image. A lab of the same
+/// name that an earlier run left is removed.
+pub(crate) fn lab(name: &str) -> Lab {
+    fs::create_dir_all(state_root()).unwrap();
+    if Lab::traces(&state_root())
+        .iter()
+        .any(|trace| trace.name == name)
+    {
+        Lab::clean(&state_root(), name).unwrap();
+    }
+    let lab = Lab::start(settings(name)).unwrap();
+    lab.add_image(AMI, image()).unwrap();
+    lab
+}
+
+pub(crate) fn settings(name: &str) -> Settings {
+    Settings {
+        name: name.to_owned(),
+        state_root: state_root(),
+        regions: vec![Region::new("us-east-1", 1), Region::new("eu-west-1", 2)],
+        ca_pem: Some("# the lab's own authority\n".to_owned()),
+        starting_at_most: 3,
+        seed: 7,
+        interferer: Interferer::new(|_region, id, _path| {
+            let mut next = NEXT.lock().unwrap();
+            next.take_if(|(node, _)| node == id)
+                .map(|(_, interference)| interference)
+        }),
+    }
+}
+
+/// What goes wrong with the next request of a node to its metadata service.
+static NEXT: Mutex<Option<(String, Interference)>> = Mutex::new(None);
+
+pub(crate) fn interfere(node: &str, interference: Interference) {
+    *NEXT.lock().unwrap() = Some((node.to_owned(), interference));
+}
+
+/// Node number `number` of a region: `i-us1` in us-east-1 has the address 10.1.0.11.
+pub(crate) fn node(region: &str, number: u8) -> NodeLaunch {
+    let octet = if region == "us-east-1" { 1 } else { 2 };
+    let local_ipv4 = Ipv4Addr::new(10, octet, 0, 10 + number);
+    NodeLaunch {
+        instance: Instance {
+            instance_id: format!("i-{}{number}", &region[..2]),
+            ami_id: AMI.to_owned(),
+            region: region.to_owned(),
+            availability_zone: format!("{region}a"),
+            local_ipv4,
+            mac: mac_of(local_ipv4),
+            ..Instance::example()
+        },
+        hop_limit: 1,
+        volumes: Vec::new(),
+    }
+}
+
+/// Launches nodes and waits until all of them are up.
+pub(crate) fn launch(lab: &Lab, nodes: &[NodeLaunch]) {
+    for node in nodes {
+        lab.launch(node).unwrap();
+    }
+    for node in nodes {
+        let id = &node.instance.instance_id;
+        if let Err(error) = lab.wait_up(id, 1, PATIENCE) {
+            let console = fs::read_to_string(lab.console_path(id).unwrap());
+            panic!("{error}\n{}", console.unwrap_or_default());
+        }
+    }
+}
+
+/// Runs a command in a node; returns its exit code and what it printed, without the final newline.
+pub(crate) fn run(lab: &Lab, id: &str, argv: &[&str]) -> (i32, String) {
+    let output = lab.exec(id, argv, b"", PATIENCE).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    (output.code, text.trim_end().to_owned())
+}
+
+/// Runs a command in a node that must succeed; returns what it printed.
+#[track_caller]
+pub(crate) fn done(lab: &Lab, id: &str, argv: &[&str]) -> String {
+    let output = lab.exec(id, argv, b"", PATIENCE).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.code, 0, "{argv:?} in {id}: {errors}");
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
+}
+
+/// Whether a node reaches an address: one packet there and back.
+pub(crate) fn reaches(lab: &Lab, id: &str, address: &str) -> bool {
+    run(lab, id, &["ping", "-q", "-c", "1", "-W", "1", address]).0 == 0
+}
+
+/// What a node's metadata service says about `path`, with a token of its own.
+pub(crate) fn metadata(lab: &Lab, id: &str, path: &str) -> String {
+    let token = done(
+        lab,
+        id,
+        &[
+            "curl",
+            "--silent",
+            "--fail",
+            "--request",
+            "PUT",
+            "--header",
+            "X-aws-ec2-metadata-token-ttl-seconds: 300",
+            "http://169.254.169.254/latest/api/token",
+        ],
+    );
+    let header = format!("X-aws-ec2-metadata-token: {token}");
+    let url = format!("http://169.254.169.254/latest/{path}");
+    done(
+        lab,
+        id,
+        &["curl", "--silent", "--fail", "--header", &header, &url],
+    )
+}
+
+/// Waits for a condition that others bring about.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let (_never, tick) = channel::<()>();
+    let started = Instant::now();
+    while !condition() {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "waited in vain until {what}"
+        );
+        let _timeout = tick.recv_timeout(Duration::from_millis(20));
+    }
+}
