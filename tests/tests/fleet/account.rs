@@ -151,7 +151,11 @@ impl Account {
 
     /// The groups of a region, by name.
     pub(crate) fn groups(&self, region: &str) -> Vec<GroupReport> {
-        let mut groups = self.cloud.lock().unwrap().aws().groups(region);
+        // A group that was just made launches when time goes on.
+        let now = self.now();
+        let mut cloud = self.cloud.lock().unwrap();
+        cloud.advance(now);
+        let mut groups = cloud.aws().groups(region);
         groups.sort_by(|a, b| a.name.cmp(&b.name));
         groups
     }
