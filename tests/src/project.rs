@@ -21,7 +21,9 @@ use crate::standin::{self, StandinRepository, Validity};
 /// packages are shared between all of them.
 #[derive(Debug)]
 pub struct Project {
-    directory: TempDir,
+    directory: PathBuf,
+    /// Goes with the project.
+    _temporary: Option<TempDir>,
 }
 
 /// How a run of `vmimage` ended.
@@ -84,7 +86,24 @@ impl Project {
             .prefix("vmimage-test-")
             .tempdir_in("/var/tmp")
             .expect("make a temporary folder");
-        let project = Self { directory };
+        Self::fill(directory.path().to_owned(), Some(directory))
+    }
+
+    /// A project for all tests of a program, which a static holds and nothing drops: it takes the place
+    /// of the one that an earlier run left under this name.
+    pub fn lasting(name: &str) -> Self {
+        let directory = Path::new("/var/tmp/vmimage-test-projects").join(name);
+        fs::create_dir_all(&directory).expect("make a folder");
+        fs::remove_dir_all(&directory).expect("remove the last run's project");
+        fs::create_dir(&directory).expect("make a folder");
+        Self::fill(directory, None)
+    }
+
+    fn fill(directory: PathBuf, temporary: Option<TempDir>) -> Self {
+        let project = Self {
+            directory,
+            _temporary: temporary,
+        };
         for folder in ["images", "recipes"] {
             copy(&repository().join(folder), &project.path(folder));
         }
@@ -95,7 +114,7 @@ impl Project {
 
     /// A path in the project.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.directory.join(name)
     }
 
     /// Writes a file of the project, making folders as needed.
@@ -125,7 +144,7 @@ impl Project {
         let mut command = Command::new(program());
         command
             .args(arguments)
-            .current_dir(self.directory.path())
+            .current_dir(&self.directory)
             .env("VMIMAGE_CACHE", self.path("cache"))
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());

@@ -23,7 +23,7 @@ pub(crate) struct Lab {
 fn project() -> &'static Project {
     static PROJECT: OnceLock<Project> = OnceLock::new();
     PROJECT.get_or_init(|| {
-        let project = Project::new();
+        let project = Project::lasting("lab");
         project.done(&["bake", "small", "--out", "image", "--format", "rootfs"]);
         let fleet = fs::read_to_string(repository().join("tests/fleets/small.toml")).unwrap();
         project.write(

@@ -17,27 +17,32 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) const AMI: &str = "ami-0123456789abcdef0";
 
-/// Where the tests' labs lie. Images stay there between runs, under their fingerprints.
+/// Where the tests' labs lie. The last run's image stays there.
 pub(crate) fn state_root() -> PathBuf {
     PathBuf::from("/var/tmp/vmimage-test-labs")
 }
 
-/// The output of a bake of the small image, made once.
+/// The output of a bake of the small image, made once in a run.
 pub(crate) fn image() -> &'static Path {
-    static IMAGE: OnceLock<(Project, PathBuf)> = OnceLock::new();
-    let (_project, path) = IMAGE.get_or_init(|| {
-        let project = Project::new();
+    static IMAGE: OnceLock<PathBuf> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let project = Project::lasting("lab-nodes");
         project.done(&["bake", "small", "--out", "out", "--format", "rootfs"]);
-        let path = project.path("out");
-        (project, path)
-    });
-    path
+        // What earlier runs unpacked, unless a lab of another program uses it.
+        let images = state_root().join("images");
+        let labs = Lab::traces(&state_root());
+        if images.exists() && labs.iter().all(|lab| !lab.running) {
+            fs::remove_dir_all(&images).unwrap();
+        }
+        project.path("out")
+    })
 }
 
 /// A lab with the regions us-east-1 (10.1) and eu-west-1 (10.2) and the small image. A lab of the same
 /// name that an earlier run left is removed.
 pub(crate) fn lab(name: &str) -> Lab {
-    fs::create_dir_all(state_root()).unwrap();
+    // Before the lab: it clears away what no running lab uses.
+    let image = image();
     if Lab::traces(&state_root())
         .iter()
         .any(|trace| trace.name == name)
@@ -45,7 +50,7 @@ pub(crate) fn lab(name: &str) -> Lab {
         Lab::clean(&state_root(), name).unwrap();
     }
     let lab = Lab::start(settings(name)).unwrap();
-    lab.add_image(AMI, image()).unwrap();
+    lab.add_image(AMI, image).unwrap();
     lab
 }
 
