@@ -1,5 +1,7 @@
 //! Owns what the integration tests share: the stand-in vendor repositories and their signing key.
 
 pub mod project;
+pub mod python;
 pub mod report;
 pub mod standin;
+pub mod wait;

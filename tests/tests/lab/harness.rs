@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use vmimage_lab::host::{NodeStatus, Status};
 use vmimage_tests::project::{Project, Ran, repository, run};
+use vmimage_tests::wait::wait_until;
 
 /// Generous: the machine may be busy with other tests.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -144,26 +144,19 @@ impl Lab {
     }
 
     pub(crate) fn wait_for_end(&self) {
-        wait("all processes are gone", || self.processes().is_empty());
+        wait_until(PATIENCE, "all processes are gone", || {
+            self.processes().is_empty()
+        });
     }
 
     pub(crate) fn wait_until(&self, what: &str, mut condition: impl FnMut(&Status) -> bool) {
-        wait(what, || condition(&self.status()));
+        wait_until(PATIENCE, what, || condition(&self.status()));
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
         drop(self.run(&["down"]));
-    }
-}
-
-fn wait(what: &str, mut condition: impl FnMut() -> bool) {
-    let (_never, tick) = channel::<()>();
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
-        let _timeout = tick.recv_timeout(Duration::from_millis(200));
     }
 }
 

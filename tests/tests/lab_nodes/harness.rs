@@ -3,9 +3,8 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
 use std::sync::{Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use vmimage_lab::imds::{Instance, Interference};
 use vmimage_lab::network::{Region, mac_of};
@@ -62,19 +61,35 @@ pub(crate) fn settings(name: &str) -> Settings {
         ca_pem: Some("# the lab's own authority\n".to_owned()),
         starting_at_most: 3,
         seed: 7,
-        interferer: Interferer::new(|_region, id, _path| {
-            let mut next = NEXT.lock().unwrap();
-            next.take_if(|(node, _)| node == id)
-                .map(|(_, interference)| interference)
+        interferer: Interferer::new({
+            let name = name.to_owned();
+            move |_region, id, path| {
+                let mut next = NEXT.lock().unwrap();
+                next.take_if(|next| next.lab == name && next.node == id && next.path == path)
+                    .map(|next| next.interference)
+            }
         }),
     }
 }
 
-/// What goes wrong with the next request of a node to its metadata service.
-static NEXT: Mutex<Option<(String, Interference)>> = Mutex::new(None);
+/// What goes wrong with the next request of a node for a path of its metadata service. Other labs have
+/// nodes of the same id, and a node that just started asks for itself.
+struct Next {
+    lab: String,
+    node: String,
+    path: String,
+    interference: Interference,
+}
 
-pub(crate) fn interfere(node: &str, interference: Interference) {
-    *NEXT.lock().unwrap() = Some((node.to_owned(), interference));
+static NEXT: Mutex<Option<Next>> = Mutex::new(None);
+
+pub(crate) fn interfere(lab: &str, node: &str, path: &str, interference: Interference) {
+    *NEXT.lock().unwrap() = Some(Next {
+        lab: lab.to_owned(),
+        node: node.to_owned(),
+        path: path.to_owned(),
+        interference,
+    });
 }
 
 /// Node number `number` of a region: `i-us1` in us-east-1 has the address 10.1.0.11.
@@ -160,14 +175,6 @@ pub(crate) fn metadata(lab: &Lab, id: &str, path: &str) -> String {
 
 /// Waits for a condition that others bring about.
 #[track_caller]
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let (_never, tick) = channel::<()>();
-    let started = Instant::now();
-    while !condition() {
-        assert!(
-            started.elapsed() < Duration::from_secs(30),
-            "waited in vain until {what}"
-        );
-        let _timeout = tick.recv_timeout(Duration::from_millis(20));
-    }
+pub(crate) fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    vmimage_tests::wait::wait_until(Duration::from_secs(30), what, condition);
 }

@@ -70,13 +70,16 @@ fn what_nodes_are_told(lab: &vmimage_lab::node::Lab) {
     ];
     let mut asked = code.to_vec();
     asked.push(url);
+    let strike = |interference| {
+        harness::interfere("network", "i-us1", "/latest/meta-data/", interference);
+    };
     assert_eq!(done(lab, "i-us1", &asked), "401");
-    harness::interfere("i-us1", Interference::Status(503));
+    strike(Interference::Status(503));
     assert_eq!(done(lab, "i-us1", &asked), "503");
     assert_eq!(done(lab, "i-us1", &asked), "401");
-    harness::interfere("i-us1", Interference::Reset);
+    strike(Interference::Reset);
     assert_eq!(run(lab, "i-us1", &asked), (56, "000".to_owned()));
-    harness::interfere("i-us1", Interference::Truncate);
+    strike(Interference::Truncate);
     assert_eq!(run(lab, "i-us1", &asked).0, 18);
     lab.imds("i-eu1")
         .unwrap()
