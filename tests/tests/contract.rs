@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use sha2::{Digest as _, Sha256};
+use vmimage_tests::python;
 
 fn suite() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("contract")
@@ -28,32 +28,10 @@ fn run(command: &mut Command) -> Output {
 fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
-        let requirements = suite().join("requirements.txt");
-        let text = fs::read(&requirements).expect("the requirements can be read");
-        let key = hex::encode(Sha256::digest(&text));
-        let folder =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("contract-{}", &key[..12]));
-        let done = folder.join("done");
-        let python = folder.join("bin/python");
-        if !done.exists() {
-            // What an interrupted run left is not complete.
-            if folder.exists() {
-                fs::remove_dir_all(&folder).expect("an incomplete environment can be removed");
-            }
-            run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-            run(Command::new(&python)
-                .args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                ])
-                .arg("--requirement")
-                .arg(&requirements));
-            fs::write(&done, "").expect("the environment can be marked");
-        }
-        python
+        let requirements = fs::read_to_string(suite().join("requirements.txt"));
+        let requirements = requirements.expect("the requirements can be read");
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        python::environment(place, "contract", &requirements)
     })
 }
 

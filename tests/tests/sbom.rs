@@ -1,10 +1,5 @@
 //! Bills of materials against validators that others wrote: SPDX's own tools and CycloneDX's schema.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests fail the test, as the tests themselves do"
-)]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +8,7 @@ use std::process::Command;
 use vmimage_bake::manifest::{FORMAT, Manifest, PackageEntry, RecipeEntry};
 use vmimage_bake::sbom::{cyclonedx, spdx};
 use vmimage_plan::definition::{Architecture, Suite};
+use vmimage_tests::python;
 
 /// What the virtual environment needs. It is made in the target directory.
 const VALIDATORS: [&str; 2] = [
@@ -66,31 +62,8 @@ fn documents_pass_independent_validators() {
 
 /// The Python of a virtual environment with the validators; made on first use.
 fn validators() -> PathBuf {
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sbom-venv");
-    let python = environment.join("bin/python");
-    let stamp = environment.join("validators");
-    if fs::read_to_string(&stamp).unwrap_or_default() != VALIDATORS.join("\n") {
-        run(
-            Command::new("python3")
-                .args(["-m", "venv"])
-                .arg(&environment),
-            true,
-        );
-        run(
-            Command::new(&python)
-                .args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                ])
-                .args(VALIDATORS),
-            true,
-        );
-        fs::write(stamp, VALIDATORS.join("\n")).unwrap();
-    }
-    python
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    python::environment(place, "sbom", &VALIDATORS.join("\n"))
 }
 
 fn run(command: &mut Command, good: bool) {

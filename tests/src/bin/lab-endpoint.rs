@@ -100,16 +100,7 @@ fn obey(line: &str, cloud: &Mutex<Cloud>, clock: &Clock) -> Result<Value, Box<dy
     Ok(match verb {
         "fault" => json!({"id": cloud.add_fault(rest.parse::<Fault>()?, now)?}),
         "clear" => {
-            let ids: Vec<u32> = cloud
-                .faults()
-                .list()
-                .iter()
-                .map(|active| active.id)
-                .collect();
-            let cleared = ids
-                .into_iter()
-                .filter(|id| cloud.clear_fault(*id, now))
-                .count();
+            let cleared = cloud.clear_faults(now);
             json!({"cleared": cleared})
         }
         "advance" => {

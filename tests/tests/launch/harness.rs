@@ -9,7 +9,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -71,6 +70,16 @@ pub(crate) struct Outcome {
 pub(crate) struct Namespace(pub(crate) String);
 
 impl Namespace {
+    /// Listens in the namespace; the listener works from any thread.
+    pub(crate) fn bind(&self, address: &'static str) -> TcpListener {
+        let file = File::open(format!("/run/netns/{}", self.0)).unwrap();
+        let bound = std::thread::spawn(move || {
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            TcpListener::bind(address).unwrap()
+        });
+        bound.join().unwrap()
+    }
+
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
@@ -118,13 +127,8 @@ pub(crate) fn listen(
 ) -> Arc<Mutex<Vec<String>>> {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&requests);
-    let path = format!("/run/netns/{}", namespace.0);
-    let (ready, is_ready) = channel();
+    let listener = namespace.bind("169.254.169.254:80");
     std::thread::spawn(move || {
-        let file = File::open(path).unwrap();
-        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-        let listener = TcpListener::bind("169.254.169.254:80").unwrap();
-        ready.send(()).unwrap();
         let mut imds = Imds::new(instance, 1);
         let mut pending: BTreeMap<_, _> = faults
             .iter()
@@ -144,7 +148,6 @@ pub(crate) fn listen(
             serve(&mut stream, &mut imds, next.unwrap_or(Answer::Right));
         }
     });
-    is_ready.recv().unwrap();
     requests
 }
 

@@ -2,17 +2,12 @@
 //! tells Auto Scaling. Each case has a network namespace and a host name of its own.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::os::fd::AsFd as _;
 use std::process::Command;
-use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use firstboot::Role;
 use flate2::read::GzDecoder;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use vmimage_lab::imds::{Instance, InstanceRole};
 use vmimage_plan::fleet::UserData;
 
@@ -56,13 +51,8 @@ fn autoscaling(
 ) -> Arc<Mutex<Vec<String>>> {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&requests);
-    let path = format!("/run/netns/{}", namespace.0);
-    let (ready, is_ready) = channel();
+    let listener = namespace.bind("127.0.0.1:8080");
     std::thread::spawn(move || {
-        let file = File::open(path).unwrap();
-        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:8080").unwrap();
-        ready.send(()).unwrap();
         for (turn, stream) in listener.incoming().enumerate() {
             let mut stream = stream.unwrap();
             let mut request = String::new();
@@ -78,7 +68,6 @@ fn autoscaling(
             stream.write_all(answer.as_bytes()).unwrap();
         }
     });
-    is_ready.recv().unwrap();
     requests
 }
 

@@ -37,16 +37,23 @@ pub(super) async fn observe_subnets(
         zone: text(subnet.availability_zone()),
         tagged,
     };
-    let mut all: Vec<SubnetInventory> = tagged.iter().map(|subnet| of(subnet, true)).collect();
-    for subnet in &default {
-        if !all
-            .iter()
-            .any(|other| Some(other.id.as_str()) == subnet.subnet_id())
-        {
-            all.push(of(subnet, false));
+    Ok(tagged_first(&tagged, &default, of, |found| &found.id))
+}
+
+/// What has the cluster's tag, and then what is there by default and was not found by its tag.
+fn tagged_first<S, T>(
+    tagged: &[S],
+    default: &[S],
+    of: impl Fn(&S, bool) -> T,
+    id: impl Fn(&T) -> &String,
+) -> Vec<T> {
+    let mut all: Vec<T> = tagged.iter().map(|found| of(found, true)).collect();
+    for found in default.iter().map(|found| of(found, false)) {
+        if all.iter().all(|other| id(other) != id(&found)) {
+            all.push(found);
         }
     }
-    Ok(all)
+    all
 }
 
 async fn subnets(
@@ -76,16 +83,7 @@ pub(super) async fn observe_security_groups(
         vpc: text(group.vpc_id()),
         tagged,
     };
-    let mut all: Vec<SecurityGroupInventory> = tagged.iter().map(|group| of(group, true)).collect();
-    for group in &default {
-        if !all
-            .iter()
-            .any(|other| Some(other.id.as_str()) == group.group_id())
-        {
-            all.push(of(group, false));
-        }
-    }
-    Ok(all)
+    Ok(tagged_first(&tagged, &default, of, |found| &found.id))
 }
 
 async fn security_groups(

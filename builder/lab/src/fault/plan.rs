@@ -104,7 +104,7 @@ impl Faults {
     }
 
     /// Removes all; says how many there were.
-    pub fn clear_all(&mut self) -> usize {
+    pub(crate) fn clear_all(&mut self) -> usize {
         std::mem::take(&mut self.active).len()
     }
 

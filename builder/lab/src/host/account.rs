@@ -17,14 +17,14 @@ pub(super) fn offer_image(
     lab: &Lab,
     settings: &HostSettings,
 ) -> Result<(), HostError> {
+    let opened = lab.open_image(&settings.image).map_err(HostError::lab)?;
+    let fingerprint = opened.fingerprint.unwrap_or_default();
+    let short: String = fingerprint.chars().take(12).collect();
     for region in &settings.regions {
-        let opened = lab.open_image(&settings.image).map_err(HostError::lab)?;
-        let fingerprint = opened.fingerprint.clone().unwrap_or_default();
         let tags = BTreeMap::from([
             ("vmimage:image".to_owned(), settings.image_name.clone()),
             ("vmimage:fingerprint".to_owned(), fingerprint.clone()),
         ]);
-        let short: String = fingerprint.chars().take(12).collect();
         let image = Image {
             name: format!("{}-{short}", settings.image_name),
             description: format!("{} as it was baked", settings.image_name),

@@ -205,15 +205,7 @@ fn clear_faults(shared: &Shared, id: Option<u32>) -> Result<Answer, Refusal> {
     let now = shared.clock.moment().now;
     let mut cloud = shared.cloud();
     let Some(id) = id else {
-        let ids: Vec<u32> = cloud
-            .faults()
-            .list()
-            .iter()
-            .map(|active| active.id)
-            .collect();
-        for id in ids {
-            cloud.clear_fault(id, now);
-        }
+        cloud.clear_faults(now);
         return Ok(Answer::Done);
     };
     if cloud.clear_fault(id, now) {

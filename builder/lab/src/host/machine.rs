@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::aws::{Attachment, Launch};
+use crate::aws::{Attachment, Aws, Launch};
 use crate::imds::InstanceRole;
 use crate::node::{Ending, LabError, NodeLaunch, Phase, Volume};
 
@@ -151,14 +151,7 @@ impl Machine<'_> {
         };
         match (self.reported, state.phase) {
             (Reported::Nothing, Phase::Starting | Phase::Up) => {
-                let now = self.shared.clock.moment().now;
-                let Launch {
-                    region,
-                    instance_id,
-                    ..
-                } = &self.launch;
-                let mut cloud = self.shared.cloud();
-                cloud.aws_mut().instance_running(region, instance_id, now);
+                self.report(Aws::instance_running);
                 self.reported = Reported::Running;
             }
             (Reported::Nothing | Reported::Running, Phase::Off) => {
@@ -187,16 +180,18 @@ impl Machine<'_> {
         }
         self.reported = Reported::Broken;
         self.keep_console();
+        self.report(|aws, region, id, now| aws.instance_failed(region, id, reason, now));
+    }
+
+    /// Tells the account something of this machine, with its region and id, now.
+    fn report(&self, what: impl FnOnce(&mut Aws, &str, &str, Duration)) {
         let now = self.shared.clock.moment().now;
         let Launch {
             region,
             instance_id,
             ..
         } = &self.launch;
-        let mut cloud = self.shared.cloud();
-        cloud
-            .aws_mut()
-            .instance_failed(region, instance_id, reason, now);
+        what(self.shared.cloud().aws_mut(), region, instance_id, now);
     }
 
     /// What `GetConsoleOutput` tells.
@@ -213,7 +208,6 @@ impl Machine<'_> {
         };
         let tail = text.len().saturating_sub(CONSOLE_BYTES);
         let text = text.get(tail..).unwrap_or_default().to_vec();
-        let mut cloud = self.shared.cloud();
-        cloud.aws_mut().set_console(&self.launch.region, id, text);
+        self.report(|aws, region, id, _now| aws.set_console(region, id, text));
     }
 }

@@ -2,8 +2,9 @@
 //! gives each to the thread of its machine, so that no machine waits for another.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -18,14 +19,14 @@ const LOOK: Duration = Duration::from_millis(200);
 /// The threads that carry changes.
 #[derive(Debug)]
 pub(super) struct Machines {
-    stop: Arc<Mutex<bool>>,
+    stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Machines {
     /// Starts carrying; `nudged` is sent to whenever there may be a change.
     pub(super) fn start(shared: Arc<Shared>, nudged: Receiver<()>) -> Self {
-        let stop = Arc::new(Mutex::new(false));
+        let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || carry(&shared, &nudged, &stopped));
         Self {
@@ -36,7 +37,7 @@ impl Machines {
 
     /// Stops, and waits until nothing is under way.
     pub(super) fn stop(mut self) {
-        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             // What it panicked with was printed; the lab ends all the same.
             drop(thread.join());
@@ -49,13 +50,13 @@ struct Worker {
     thread: JoinHandle<()>,
 }
 
-fn carry(shared: &Arc<Shared>, nudged: &Receiver<()>, stop: &Mutex<bool>) {
+fn carry(shared: &Arc<Shared>, nudged: &Receiver<()>, stop: &AtomicBool) {
     let mut workers: BTreeMap<String, Worker> = BTreeMap::new();
     loop {
         // Everything that was sent meanwhile is one look.
         let over = nudged.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected);
         while nudged.try_recv().is_ok() {}
-        if over || *stop.lock().unwrap_or_else(PoisonError::into_inner) {
+        if over || stop.load(Ordering::Acquire) {
             break;
         }
         let changes = shared.cloud().aws_mut().take_changes();

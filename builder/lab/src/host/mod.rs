@@ -28,6 +28,7 @@ pub use status::{NodeStatus, RegionStatus, RoleStatus, Status};
 
 use crate::aws::{Machines as Runs, RegionSettings, Settings as AwsSettings};
 use crate::network::Region;
+use crate::node::wait::poll_until;
 use crate::node::{Interferer, Lab, Settings as LabSettings};
 use crate::wire::{CertificateAuthority, Clock, Cloud, Listener, Server, serve};
 use machines::Machines;
@@ -38,9 +39,8 @@ const ZONES: usize = 3;
 /// More nodes that start at once than processors, plus one, gain nothing.
 const STARTING_AT_MOST: usize = 3;
 
-/// How long the end of a lab waits for commands that are being answered: half a minute.
-const ALONE_LOOK: Duration = Duration::from_millis(20);
-const ALONE_LOOKS: u32 = 1_500;
+/// How long the end of a lab waits for commands that are being answered.
+const ALONE: Duration = Duration::from_secs(30);
 
 /// The account's number.
 const ACCOUNT: &str = "123456789012";
@@ -167,16 +167,10 @@ impl Host {
 }
 
 /// Waits until commands that were being answered are answered.
-fn alone(mut shared: Arc<Shared>) -> Result<Shared, HostError> {
-    let (_open, nothing) = channel::<()>();
-    for _ in 0..ALONE_LOOKS {
-        match Arc::try_unwrap(shared) {
-            Ok(shared) => return Ok(shared),
-            Err(others) => shared = others,
-        }
-        let _over = nothing.recv_timeout(ALONE_LOOK);
-    }
-    Err(HostError::Busy)
+fn alone(shared: Arc<Shared>) -> Result<Shared, HostError> {
+    poll_until(ALONE, || Arc::strong_count(&shared) == 1);
+    // Whoever comes after that finds no host.
+    Arc::try_unwrap(shared).or(Err(HostError::Busy))
 }
 
 /// Where the host of a lab listens for commands.

@@ -34,7 +34,7 @@ mod serve;
 mod state;
 mod trust;
 mod volumes;
-mod wait;
+pub(crate) mod wait;
 
 pub use error::LabError;
 pub use exec::{Entrance, Output};

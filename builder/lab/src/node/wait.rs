@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Looks again and again until `condition` holds; returns whether it did in time.
-pub(super) fn poll_until(timeout: Duration, mut condition: impl FnMut() -> bool) -> bool {
+pub(crate) fn poll_until(timeout: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + timeout;
     loop {
         if condition() {

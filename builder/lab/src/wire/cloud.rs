@@ -153,7 +153,8 @@ impl Cloud {
         &self.faults
     }
 
-    /// The same, for what strikes metadata services. Clear with [`Cloud::clear_fault`].
+    /// The same, for what strikes metadata services. Clear with [`Cloud::clear_fault`] or
+    /// [`Cloud::clear_faults`].
     pub fn faults_mut(&mut self) -> &mut Faults {
         &mut self.faults
     }
@@ -173,6 +174,13 @@ impl Cloud {
     /// Ends a fault; says whether there was one of that number.
     pub fn clear_fault(&mut self, id: u32, now: Duration) -> bool {
         let cleared = self.faults.clear(id);
+        self.shape(now);
+        cleared
+    }
+
+    /// Ends all faults; says how many there were.
+    pub fn clear_faults(&mut self, now: Duration) -> usize {
+        let cleared = self.faults.clear_all();
         self.shape(now);
         cleared
     }

@@ -14,8 +14,8 @@ const MISMATCH: &str = "The request signature we calculated does not match the s
 pub(crate) fn refusal(service: Service, fault: &Fault) -> ServiceError {
     match service.protocol() {
         Protocol::Ec2 => ec2(fault),
-        Protocol::Query => query(fault),
-        Protocol::Json => json(fault),
+        Protocol::Query => coded(fault, &QUERY),
+        Protocol::Json => coded(fault, &JSON),
         Protocol::Rest => s3(fault),
     }
 }
@@ -49,61 +49,59 @@ fn ec2(fault: &Fault) -> ServiceError {
     }
 }
 
-fn query(fault: &Fault) -> ServiceError {
-    match fault {
-        Fault::NoClaim(NoClaim::Missing) => ServiceError::new(
-            "MissingAuthenticationToken",
-            403,
-            "Request is missing Authentication Token",
-        ),
-        Fault::NoClaim(NoClaim::Outdated) => {
-            ServiceError::new("IncompleteSignature", 400, OUTDATED)
-        }
-        Fault::NoClaim(NoClaim::Incomplete(why) | NoClaim::Malformed(why)) => {
-            ServiceError::new("IncompleteSignature", 400, why.clone())
-        }
-        Fault::UnknownKey | Fault::BadToken => ServiceError::new(
-            "InvalidClientTokenId",
-            403,
-            "The security token included in the request is invalid.",
-        ),
-        Fault::ExpiredToken => ServiceError::new(
-            "ExpiredToken",
-            403,
-            "The security token included in the request is expired",
-        ),
-        Fault::Skewed { .. }
-        | Fault::Expired { .. }
-        | Fault::NoContentHash
-        | Fault::ContentHash
-        | Fault::Unsigned(_)
-        | Fault::Mismatch { .. }
-        | Fault::Chunks(_)
-        | Fault::Region(_) => ServiceError::new("SignatureDoesNotMatch", 403, mismatch(fault)),
-    }
+/// The codes of a protocol that words its refusals as the other does.
+struct Codes {
+    missing: (&'static str, &'static str),
+    incomplete: &'static str,
+    unknown: &'static str,
+    expired: &'static str,
+    mismatch: &'static str,
+    /// Of everything but what is incomplete, which is 400.
+    status: u16,
 }
 
-fn json(fault: &Fault) -> ServiceError {
+const QUERY: Codes = Codes {
+    missing: (
+        "MissingAuthenticationToken",
+        "Request is missing Authentication Token",
+    ),
+    incomplete: "IncompleteSignature",
+    unknown: "InvalidClientTokenId",
+    expired: "ExpiredToken",
+    mismatch: "SignatureDoesNotMatch",
+    status: 403,
+};
+
+const JSON: Codes = Codes {
+    missing: (
+        "MissingAuthenticationTokenException",
+        "Missing Authentication Token",
+    ),
+    incomplete: "IncompleteSignatureException",
+    unknown: "UnrecognizedClientException",
+    expired: "ExpiredTokenException",
+    mismatch: "InvalidSignatureException",
+    status: 400,
+};
+
+fn coded(fault: &Fault, codes: &Codes) -> ServiceError {
     match fault {
-        Fault::NoClaim(NoClaim::Missing) => ServiceError::new(
-            "MissingAuthenticationTokenException",
-            400,
-            "Missing Authentication Token",
-        ),
-        Fault::NoClaim(NoClaim::Outdated) => {
-            ServiceError::new("IncompleteSignatureException", 400, OUTDATED)
+        Fault::NoClaim(NoClaim::Missing) => {
+            let (code, message) = codes.missing;
+            ServiceError::new(code, codes.status, message)
         }
+        Fault::NoClaim(NoClaim::Outdated) => ServiceError::new(codes.incomplete, 400, OUTDATED),
         Fault::NoClaim(NoClaim::Incomplete(why) | NoClaim::Malformed(why)) => {
-            ServiceError::new("IncompleteSignatureException", 400, why.clone())
+            ServiceError::new(codes.incomplete, 400, why.clone())
         }
         Fault::UnknownKey | Fault::BadToken => ServiceError::new(
-            "UnrecognizedClientException",
-            400,
+            codes.unknown,
+            codes.status,
             "The security token included in the request is invalid.",
         ),
         Fault::ExpiredToken => ServiceError::new(
-            "ExpiredTokenException",
-            400,
+            codes.expired,
+            codes.status,
             "The security token included in the request is expired",
         ),
         Fault::Skewed { .. }
@@ -113,7 +111,7 @@ fn json(fault: &Fault) -> ServiceError {
         | Fault::Unsigned(_)
         | Fault::Mismatch { .. }
         | Fault::Chunks(_)
-        | Fault::Region(_) => ServiceError::new("InvalidSignatureException", 400, mismatch(fault)),
+        | Fault::Region(_) => ServiceError::new(codes.mismatch, codes.status, mismatch(fault)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use http::request::Parts;
 
+use crate::aws;
+
 /// A simulated service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
@@ -69,13 +71,13 @@ impl Service {
         }
     }
 
-    /// The namespace of the query protocol's documents.
+    /// The namespace of its documents.
     pub(crate) fn namespace(self) -> &'static str {
         match self {
-            Self::Ec2 => "http://ec2.amazonaws.com/doc/2016-11-15/",
-            Self::AutoScaling => "http://autoscaling.amazonaws.com/doc/2011-01-01/",
-            Self::ElbV2 => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
-            Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
+            Self::Ec2 => aws::Service::Ec2.namespace(),
+            Self::AutoScaling => aws::Service::AutoScaling.namespace(),
+            Self::ElbV2 => aws::Service::ElbV2.namespace(),
+            Self::Sts => aws::Service::Sts.namespace(),
             Self::Ssm => "http://ssm.amazonaws.com/doc/2014-11-06/",
             Self::S3 => "http://s3.amazonaws.com/doc/2006-03-01/",
         }

@@ -28,8 +28,9 @@ for my $module (
     eval { require $file };
 }
 
-# What is done here, without a process of its own.
-my %own;
+# What is done here, without a process of its own; a function that returns nothing has the client run
+# the program.
+my %own = (ucf => sub { return }, ucfr => sub { return });
 if (eval { require "$directory/ucf.pl" }) {
     %own = (ucf => \&Vmimage::Ucf::ucf, ucfr => \&Vmimage::Ucf::ucfr);
 }
@@ -44,9 +45,6 @@ while (defined(my $line = readline($queue))) {
     if ($client && $own{$program}) {
         my $code = here($client, $own{$program});
         answer($client, defined $code ? $code : 'refused');
-    }
-    elsif ($client && ($program eq 'ucf' || $program eq 'ucfr')) {
-        answer($client, 'refused');
     }
     elsif ($client) {
         my $child = fork();

@@ -196,11 +196,7 @@ fn set_instance_protection(
         return Err(ApiError::missing("InstanceIds"));
     }
     for id in &ids {
-        let Some(member) = group.members.get(*id) else {
-            return Err(ApiError::validation(format!(
-                "The instance {id} is not part of Auto Scaling group {name}."
-            )));
-        };
+        let member = group.named(id)?;
         if member.lifecycle.is_ending() {
             return Err(ApiError::validation(format!(
                 "The instance {id} is not in InService or EnteringStandby or Standby."

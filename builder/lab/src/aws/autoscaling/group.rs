@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::activities::Activity;
 use super::hooks::Hook;
 use super::member::{Lifecycle, Member};
+use crate::aws::ApiError;
 use crate::aws::params::Params;
 
 /// One group.
@@ -77,6 +78,16 @@ impl Group {
     pub(crate) fn counted(&self) -> impl Iterator<Item = &Member> {
         let members = self.members.values();
         members.filter(|member| member.lifecycle.is_counted())
+    }
+
+    /// A member that a call names.
+    pub(crate) fn named(&self, id: &str) -> Result<&Member, ApiError> {
+        self.members.get(id).ok_or_else(|| {
+            ApiError::validation(format!(
+                "The instance {id} is not part of Auto Scaling group {}.",
+                self.name
+            ))
+        })
     }
 
     /// How many count.

@@ -45,11 +45,7 @@ fn named<'c>(
         return Err(ApiError::missing("InstanceIds"));
     }
     for id in &ids {
-        let Some(member) = group.members.get(*id) else {
-            return Err(ApiError::validation(format!(
-                "The instance {id} is not part of Auto Scaling group {name}."
-            )));
-        };
+        let member = group.named(id)?;
         if member.lifecycle != state {
             return Err(ApiError::validation(format!(
                 "The instance {id} is not in {}.",
