@@ -3,6 +3,8 @@
 //! `firstboot` binary is built from it.
 #![no_std]
 
+pub mod program;
+
 /// What a node of a fleet is for, as written in its `vmimage:role` tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
