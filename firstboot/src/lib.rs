@@ -1,9 +1,26 @@
-//! Owns the vocabulary that images, launch templates and nodes share: roles, instance tags and the
-//! size limit of EC2 user data. Must not allocate, do I/O or depend on another crate: the static
-//! `firstboot` binary is built from it.
-#![no_std]
+//! Owns the vocabulary that images, launch templates and nodes share (roles, instance tags, the size
+//! limit of EC2 user data, role programs) and the engine that turns an instance into a node. Must not
+//! allocate or depend on another crate: the static `firstboot` binary is built from it.
+#![cfg_attr(not(test), no_std)]
 
+pub mod aws;
+pub mod bytes;
+pub mod child;
+pub mod clock;
+pub mod console;
+pub mod facts;
+pub mod identity;
+pub mod imds;
+pub mod journal;
+pub mod json;
+pub mod launch;
+pub mod lifecycle;
+pub mod node;
 pub mod program;
+pub mod reader;
+pub mod report;
+pub mod step;
+pub mod sys;
 
 /// What a node of a fleet is for, as written in its `vmimage:role` tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

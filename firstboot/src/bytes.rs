@@ -1,0 +1,264 @@
+//! Owns bytes without an allocator: buffers that are filled, memory that is given out once, searching
+//! and numbers.
+
+use crate::sys;
+
+/// What could not be done, in words that go before the object. The object is in [`Detail`].
+///
+/// [`Detail`]: crate::node::Node
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault(pub &'static str);
+
+/// The result of what may fail.
+pub type Result<T> = core::result::Result<T, Fault>;
+
+/// A value did not fit.
+pub const TOO_LONG: Fault = Fault("too long");
+
+/// A buffer of a fixed size that is filled from the front. What does not fit is lost, and
+/// [`Text::whole`] says so.
+#[derive(Debug)]
+pub struct Text {
+    bytes: &'static mut [u8],
+    length: usize,
+    is_lost: bool,
+}
+
+impl Text {
+    /// An empty one with room for so many bytes.
+    pub fn new(room: usize) -> Self {
+        Self {
+            bytes: sys::memory(room),
+            length: 0,
+            is_lost: false,
+        }
+    }
+
+    /// Empties it.
+    pub fn clear(&mut self) -> &mut Self {
+        self.cut(0);
+        self.is_lost = false;
+        self
+    }
+
+    /// Forgets what comes after the first `length` bytes.
+    pub fn cut(&mut self, length: usize) {
+        self.length = length.min(self.length);
+    }
+
+    /// Adds bytes.
+    pub fn push(&mut self, more: &[u8]) -> &mut Self {
+        let end = self.length + more.len();
+        match self.bytes.get_mut(self.length..end) {
+            Some(room) => {
+                room.copy_from_slice(more);
+                self.length = end;
+            }
+            None => self.is_lost = true,
+        }
+        self
+    }
+
+    /// Adds several.
+    pub fn push_all(&mut self, parts: &[&[u8]]) -> &mut Self {
+        for part in parts {
+            self.push(part);
+        }
+        self
+    }
+
+    /// Adds a number in decimal.
+    pub fn number(&mut self, number: u64) -> &mut Self {
+        self.padded(number, 1)
+    }
+
+    /// Adds a number in decimal with at least so many digits.
+    pub fn padded(&mut self, mut number: u64, digits: usize) -> &mut Self {
+        let mut place = [b'0'; 20];
+        let mut from = 20;
+        while number > 0 || 20 - from < digits {
+            from -= 1;
+            place[from] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        self.push(&place[from..])
+    }
+
+    /// Adds 64 bits as 16 hexadecimal digits.
+    pub fn hex(&mut self, number: u64) -> &mut Self {
+        for place in (0..16).rev() {
+            let digit = (number >> (place * 4)) as u8 & 15;
+            self.push(&[digit + if digit < 10 { b'0' } else { b'a' - 10 }]);
+        }
+        self
+    }
+
+    /// What is in it.
+    pub fn get(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// What is in it, if nothing was lost.
+    pub fn whole(&self) -> Result<&[u8]> {
+        if self.is_lost {
+            Err(TOO_LONG)
+        } else {
+            Ok(self.get())
+        }
+    }
+
+    /// Fills it with what a file holds, from its beginning.
+    pub fn read_from(&mut self, file: sys::Fd) -> Result<()> {
+        self.clear();
+        let read = sys::read_all(file, self.bytes);
+        self.length = read.map_err(|_errno| Fault("cannot be read"))?;
+        self.is_lost = self.length == self.bytes.len();
+        self.whole().map(drop)
+    }
+}
+
+/// Memory that is given out from the front and never taken back.
+#[derive(Debug)]
+pub struct Arena(&'static mut [u8]);
+
+impl Arena {
+    /// So many bytes.
+    pub fn new(room: usize) -> Self {
+        Self(sys::memory(room))
+    }
+
+    /// Keeps a copy.
+    pub fn keep(&mut self, bytes: &[u8]) -> Result<&'static [u8]> {
+        let all = core::mem::take(&mut self.0);
+        if bytes.len() > all.len() {
+            return Err(TOO_LONG);
+        }
+        let (own, rest) = all.split_at_mut(bytes.len());
+        own.copy_from_slice(bytes);
+        self.0 = rest;
+        Ok(own)
+    }
+}
+
+/// Where `needle` begins.
+pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    (0..haystack.len()).find(|at| haystack[*at..].starts_with(needle))
+}
+
+/// What comes before and after the first `separator`; all and nothing without one.
+pub fn split<'b>(bytes: &'b [u8], separator: &[u8]) -> (&'b [u8], &'b [u8]) {
+    match find(bytes, separator) {
+        Some(at) => (&bytes[..at], &bytes[at + separator.len()..]),
+        None => (bytes, b""),
+    }
+}
+
+/// What lies between the first `open` and the next `close`.
+pub fn between<'b>(bytes: &'b [u8], open: &[u8], close: &[u8]) -> Option<&'b [u8]> {
+    let begin = find(bytes, open)? + open.len();
+    let rest = &bytes[begin..];
+    Some(&rest[..find(rest, close)?])
+}
+
+/// A decimal number of at most 18 digits.
+pub fn parse_number(digits: &[u8]) -> Option<u64> {
+    let is_number = (1..=18).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| {
+        digits
+            .iter()
+            .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+    })
+}
+
+/// Whether a value is not empty, has at most 255 bytes and consists of ASCII letters, digits and
+/// `extra`, the first a letter or digit.
+pub fn is_word(value: &[u8], extra: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || extra.contains(byte);
+    value.first().is_some_and(u8::is_ascii_alphanumeric)
+        && value.len() <= 255
+        && value.iter().all(fits)
+}
+
+/// FNV-1a in 64 bits: tells steps apart, protects nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Hash(pub u64);
+
+impl Hash {
+    /// Of nothing yet.
+    pub const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Takes bytes in.
+    pub fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arena, Fault, Hash, Text, between, find, is_word, parse_number, split};
+
+    #[test]
+    fn a_buffer_says_when_something_was_lost() {
+        let mut text = Text::new(16);
+        text.push(b"a")
+            .number(0)
+            .number(120)
+            .padded(7, 3)
+            .push_all(&[b"-", b"x"]);
+        assert_eq!(text.whole(), Ok(&b"a0120007-x"[..]));
+        text.push(b"1234567");
+        assert_eq!(text.whole(), Err(Fault("too long")));
+        assert_eq!(text.get(), b"a0120007-x");
+        assert_eq!(
+            text.clear().hex(0x0123_4567_89ab_cdef).whole(),
+            Ok(&b"0123456789abcdef"[..])
+        );
+    }
+
+    #[test]
+    fn memory_is_given_out_once() {
+        let mut arena = Arena::new(8);
+        let (one, two) = (arena.keep(b"abcd").unwrap(), arena.keep(b"efgh").unwrap());
+        assert_eq!((one, two), (&b"abcd"[..], &b"efgh"[..]));
+        assert_eq!(arena.keep(b"i"), Err(Fault("too long")));
+    }
+
+    #[test]
+    fn bytes_are_found_and_split() {
+        assert_eq!(
+            (find(b"abcabc", b"ca"), find(b"ab", b"abc")),
+            (Some(2), None)
+        );
+        assert_eq!(split(b"a=b=c", b"="), (&b"a"[..], &b"b=c"[..]));
+        assert_eq!(split(b"abc", b"="), (&b"abc"[..], &b""[..]));
+        assert_eq!(
+            between(b"<a>1</a><a>2</a>", b"<a>", b"</a>"),
+            Some(&b"1"[..])
+        );
+        assert_eq!(between(b"<a>1", b"<a>", b"</a>"), None);
+        assert_eq!(parse_number(b"007"), Some(7));
+        for wrong in [&b""[..], b"-1", b"1 ", b"1234567890123456789"] {
+            assert_eq!(parse_number(wrong), None);
+        }
+        assert!(is_word(b"eu-west-1", b"-") && !is_word(b"-x", b"-") && !is_word(b"", b"-"));
+        assert!(
+            !is_word(b"a'b", b"-") && is_word(&[b'a'; 255], b"") && !is_word(&[b'a'; 256], b"")
+        );
+    }
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        // Vectors of the authors (http://www.isthe.com/chongo/src/fnv/test_fnv.c).
+        let of = |bytes| {
+            let mut hash = Hash::new();
+            hash.add(bytes);
+            hash.0
+        };
+        assert_eq!(of(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(of(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}

@@ -1,0 +1,200 @@
+//! Owns what a node knows: facts by number, conditions on them, lists of peers, and templates that
+//! are filled in with them, each value quoted for where it goes. Must not find anything out.
+
+use crate::bytes::{Arena, Fault, Result, Text, parse_number, split};
+use crate::program::{NOT, mark, quote};
+
+/// How much all facts may have.
+const ROOM: usize = 1 << 20;
+
+/// A program that does not follow its own format.
+pub const DAMAGED: Fault = Fault("the role program is damaged");
+
+const UNFIT: Fault = Fault("a value does not fit where it goes:");
+
+/// Facts by number.
+#[derive(Debug)]
+pub struct Facts {
+    values: [&'static [u8]; 128],
+    room: Arena,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            values: [b""; 128],
+            room: Arena::new(ROOM),
+        }
+    }
+}
+
+impl Facts {
+    /// A fact; empty if it is not known.
+    pub fn get(&self, number: u8) -> &'static [u8] {
+        self.values
+            .get(usize::from(number))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Sets a fact; number 0 is nobody's.
+    pub fn set(&mut self, number: u8, value: &[u8]) -> Result<()> {
+        let kept = self.room.keep(value)?;
+        if number != 0
+            && let Some(place) = self.values.get_mut(usize::from(number))
+        {
+            *place = kept;
+        }
+        Ok(())
+    }
+
+    /// Keeps a copy of a text.
+    pub fn keep(&mut self, text: &[u8]) -> Result<&'static [u8]> {
+        self.room.keep(text)
+    }
+
+    /// Whether a fact, or with [`NOT`] its contrary, holds: it is known and not `no`.
+    pub fn holds(&self, condition: u8) -> bool {
+        let value = self.get(condition & !NOT);
+        (value.is_empty() || value == b"no") == (condition & NOT != 0)
+    }
+
+    /// Whether all conditions hold.
+    pub fn all_hold(&self, conditions: &[u8]) -> bool {
+        conditions.iter().all(|one| self.holds(*one))
+    }
+
+    /// The items of a list: its lines.
+    pub fn items(&self, list: u8) -> impl Iterator<Item = &'static [u8]> + use<> {
+        let lines = self.get(list).split(|byte| *byte == b'\n');
+        lines.filter(|line| !line.is_empty())
+    }
+
+    /// Fills in a template. `item` is the current one of a list.
+    pub fn expand(&self, template: &'static [u8], item: &[u8], into: &mut Text) -> Result<()> {
+        let mut rest = template;
+        self.fill(&mut rest, item, true, into)?;
+        if rest.is_empty() {
+            into.whole().map(drop)
+        } else {
+            Err(DAMAGED)
+        }
+    }
+
+    /// Fills in until the end of the template or of the current block.
+    fn fill(
+        &self,
+        rest: &mut &'static [u8],
+        item: &[u8],
+        is_shown: bool,
+        into: &mut Text,
+    ) -> Result<()> {
+        while let [first, tail @ ..] = *rest {
+            *rest = tail;
+            match *first {
+                mark::FACT => {
+                    let [number, how] = take(rest)?;
+                    if is_shown {
+                        put(self.get(number), how, into)?;
+                    }
+                }
+                mark::FIELD => {
+                    let [number, how] = take(rest)?;
+                    if is_shown {
+                        put(field(item, number), how, into)?;
+                    }
+                }
+                mark::IF => {
+                    let [condition] = take(rest)?;
+                    self.fill(rest, item, is_shown && self.holds(condition), into)?;
+                }
+                mark::EACH => {
+                    let [list] = take(rest)?;
+                    let body = *rest;
+                    // Once without effect, to find the end.
+                    self.fill(rest, b"", false, into)?;
+                    for item in self.items(list).filter(|_| is_shown) {
+                        let mut again = body;
+                        self.fill(&mut again, item, true, into)?;
+                    }
+                }
+                mark::END => break,
+                byte => {
+                    if is_shown {
+                        into.push(&[byte]);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn take<const N: usize>(rest: &mut &'static [u8]) -> Result<[u8; N]> {
+    let (taken, tail) = rest.split_first_chunk().ok_or(DAMAGED)?;
+    *rest = tail;
+    Ok(*taken)
+}
+
+/// A field of an item: its words, counted from 1.
+pub fn field(item: &[u8], number: u8) -> &[u8] {
+    let mut words = item.split(|byte| *byte == b' ');
+    words
+        .nth(usize::from(number).wrapping_sub(1))
+        .unwrap_or_default()
+}
+
+/// Adds a value, quoted.
+pub fn put(value: &[u8], how: u8, into: &mut Text) -> Result<()> {
+    match how {
+        // Nothing in a value may begin another line, or be invisible.
+        quote::PLAIN if value.iter().any(u8::is_ascii_control) => return Err(UNFIT),
+        quote::NUMBER if parse_number(value).is_none() => return Err(UNFIT),
+        quote::PLAIN | quote::NUMBER => {
+            into.push(value);
+        }
+        quote::PEM40 => {
+            let begin = value.get(..40).ok_or(UNFIT)?;
+            if !begin
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
+            {
+                return Err(UNFIT);
+            }
+            into.push(begin);
+        }
+        // A shell knows no NUL; within single quotes everything else is itself.
+        quote::SHELL => enclosed(value, b"'", &[(b'\'', b"'\\''")], into),
+        // With backslashes as escapes, as MariaDB has them by default.
+        quote::SQL => enclosed(value, b"'", &[(b'\'', b"''"), (b'\\', b"\\\\")], into),
+        quote::JSON => enclosed(value, b"\"", &JSON_ESCAPES, into),
+        _ => return Err(DAMAGED),
+    }
+    Ok(())
+}
+
+/// A byte, and what stands for it.
+type Escape = (u8, &'static [u8]);
+
+/// Control characters that JSON forbids and nobody needs become spaces.
+const JSON_ESCAPES: [Escape; 3] = [(b'"', b"\\\""), (b'\\', b"\\\\"), (b'\n', b"\\n")];
+
+fn enclosed(value: &[u8], mark: &[u8], escapes: &[Escape], into: &mut Text) {
+    into.push(mark);
+    for byte in value {
+        match escapes.iter().find(|escape| escape.0 == *byte) {
+            Some(escape) => into.push(escape.1),
+            None if byte.is_ascii_control() && mark == b"\"" => into.push(b" "),
+            None => into.push(&[*byte]),
+        };
+    }
+    into.push(mark);
+}
+
+/// The first line of a text.
+pub fn first_line(text: &[u8]) -> &[u8] {
+    split(text, b"\n").0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,545 @@
+//! Owns what the engine asks of the kernel, made safe: files, processes, sockets, time, memory. Must
+//! not know what it is for.
+
+#![expect(
+    unsafe_code,
+    reason = "system calls take addresses; each block says why its own are valid"
+)]
+
+mod raw;
+
+use raw::{call, number};
+
+/// An error number of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(pub u16);
+
+impl Errno {
+    /// No such file or directory.
+    pub const NOT_FOUND: Self = Self(2);
+    /// Not allowed.
+    pub const DENIED: Self = Self(13);
+    /// It is there already.
+    pub const EXISTS: Self = Self(17);
+    /// No space is left.
+    pub const NO_SPACE: Self = Self(28);
+    /// The time is over.
+    pub const TIMED_OUT: Self = Self(110);
+    /// Nobody listens.
+    pub const REFUSED: Self = Self(111);
+}
+
+/// A file descriptor; closed by whoever opened it.
+pub type Fd = i32;
+
+/// Opens for reading.
+pub const READ: usize = 0;
+/// Makes a file, or empties one that exists, for writing.
+pub const CREATE: usize = 0o1101;
+/// Makes a file, or adds to one that exists.
+pub const APPEND: usize = 0o2101;
+/// Not handed on to programs that are run.
+const CLOSE_ON_EXEC: usize = 0o200_0000;
+const AT_FDCWD: usize = (-100_isize).cast_unsigned();
+const LONGEST_PATH: usize = 512;
+
+fn checked(answer: isize) -> Result<usize, Errno> {
+    usize::try_from(answer).map_err(|_negative| Errno(answer.unsigned_abs() as u16))
+}
+
+fn fd(fd: Fd) -> usize {
+    (fd as isize).cast_unsigned()
+}
+
+/// A path with the NUL that the kernel wants.
+struct Path([u8; LONGEST_PATH]);
+
+impl Path {
+    fn new(path: &[u8]) -> Result<Self, Errno> {
+        let mut bytes = [0; LONGEST_PATH];
+        match bytes.get_mut(..path.len()) {
+            // One byte at least stays NUL.
+            Some(own) if path.len() < LONGEST_PATH && !path.contains(&0) => {
+                own.copy_from_slice(path)
+            }
+            _ => return Err(Errno(36)),
+        }
+        Ok(Self(bytes))
+    }
+
+    fn address(&self) -> usize {
+        self.0.as_ptr().expose_provenance()
+    }
+}
+
+/// Opens a file; one that is made has this mode.
+pub fn open(path: &[u8], how: usize, mode: u16) -> Result<Fd, Errno> {
+    let path = Path::new(path)?;
+    let flags = how | CLOSE_ON_EXEC;
+    // SAFETY: the path ends with NUL and outlives the call.
+    let answer = unsafe {
+        call(
+            number::OPENAT,
+            [AT_FDCWD, path.address(), flags, mode.into(), 0, 0],
+        )
+    };
+    checked(answer).map(|fd| fd as Fd)
+}
+
+/// Closes a descriptor.
+pub fn close(which: Fd) {
+    // SAFETY: no address.
+    unsafe { call(number::CLOSE, [fd(which), 0, 0, 0, 0, 0]) };
+}
+
+/// Reads once.
+pub fn read(from: Fd, into: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the buffer is writable for its length.
+    checked(unsafe {
+        call(
+            number::READ,
+            [
+                fd(from),
+                into.as_mut_ptr().expose_provenance(),
+                into.len(),
+                0,
+                0,
+                0,
+            ],
+        )
+    })
+}
+
+/// Reads to the end, or until the buffer is full; gives how much there was.
+pub fn read_all(from: Fd, into: &mut [u8]) -> Result<usize, Errno> {
+    let mut done = 0;
+    while let Some(rest) = into.get_mut(done..)
+        && !rest.is_empty()
+    {
+        match read(from, rest)? {
+            0 => break,
+            some => done += some,
+        }
+    }
+    Ok(done)
+}
+
+/// Writes everything.
+pub fn write_all(to: Fd, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        // SAFETY: the buffer is readable for its length.
+        let answer = unsafe {
+            call(
+                number::WRITE,
+                [
+                    fd(to),
+                    bytes.as_ptr().expose_provenance(),
+                    bytes.len(),
+                    0,
+                    0,
+                    0,
+                ],
+            )
+        };
+        bytes = bytes.get(checked(answer)?..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Goes to a place from the beginning, or with `from_end` back from the end.
+pub fn seek(which: Fd, offset: isize, from_end: bool) -> Result<usize, Errno> {
+    let whence = if from_end { 2 } else { 0 };
+    // SAFETY: no address.
+    checked(unsafe {
+        call(
+            number::LSEEK,
+            [fd(which), offset.cast_unsigned(), whence, 0, 0, 0],
+        )
+    })
+}
+
+/// Waits until what was written is on the disk.
+pub fn sync(which: Fd) -> Result<(), Errno> {
+    // SAFETY: no address.
+    checked(unsafe { call(number::FSYNC, [fd(which), 0, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// Sets permission bits and owner.
+pub fn set_access(which: Fd, mode: u16, user: u32, group: u32) -> Result<(), Errno> {
+    // SAFETY: no address.
+    checked(unsafe {
+        call(
+            number::FCHOWN,
+            [fd(which), user as usize, group as usize, 0, 0, 0],
+        )
+    })?;
+    // SAFETY: no address. After the owner, whose change takes bits away.
+    checked(unsafe { call(number::FCHMOD, [fd(which), mode.into(), 0, 0, 0, 0]) }).map(drop)
+}
+
+/// Gives a file another name, whether that is taken or not.
+pub fn rename(from: &[u8], to: &[u8]) -> Result<(), Errno> {
+    let (from, to) = (Path::new(from)?, Path::new(to)?);
+    let arguments = [AT_FDCWD, from.address(), AT_FDCWD, to.address(), 0, 0];
+    // SAFETY: both paths end with NUL and outlive the call.
+    checked(unsafe { call(number::RENAMEAT2, arguments) }).map(drop)
+}
+
+/// Removes a file.
+pub fn remove(path: &[u8]) -> Result<(), Errno> {
+    let path = Path::new(path)?;
+    // SAFETY: the path ends with NUL and outlives the call.
+    checked(unsafe { call(number::UNLINKAT, [AT_FDCWD, path.address(), 0, 0, 0, 0]) }).map(drop)
+}
+
+/// Makes a directory; one that is there is as good.
+pub fn make_directory(path: &[u8], mode: u16) -> Result<(), Errno> {
+    let path = Path::new(path)?;
+    // SAFETY: the path ends with NUL and outlives the call.
+    let answer = unsafe {
+        call(
+            number::MKDIRAT,
+            [AT_FDCWD, path.address(), mode.into(), 0, 0, 0],
+        )
+    };
+    match checked(answer) {
+        Ok(_) | Err(Errno::EXISTS) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Type and permission bits, as in `st_mode`.
+    pub mode: u16,
+    /// The owner.
+    pub user: u32,
+    /// The group.
+    pub group: u32,
+}
+
+impl Kind {
+    /// Whether it is a regular file.
+    pub fn is_file(self) -> bool {
+        self.mode & 0o170_000 == 0o100_000
+    }
+}
+
+/// Looks at a path, following links.
+pub fn kind(path: &[u8]) -> Result<Kind, Errno> {
+    let path = Path::new(path)?;
+    let mut answer = [0_u32; 64];
+    // STATX_MODE and owners.
+    let arguments = [
+        AT_FDCWD,
+        path.address(),
+        0,
+        0x1f,
+        answer.as_mut_ptr().expose_provenance(),
+        0,
+    ];
+    // SAFETY: the path ends with NUL; `struct statx` has 256 bytes, which is what `answer` has.
+    checked(unsafe { call(number::STATX, arguments) })?;
+    // stx_uid, stx_gid and stx_mode lie at 20, 24 and 28 (statx(2)).
+    Ok(Kind {
+        user: answer[5],
+        group: answer[6],
+        mode: answer[7] as u16,
+    })
+}
+
+/// A file in memory that no path leads to.
+pub fn memory_file() -> Result<Fd, Errno> {
+    // SAFETY: the name is a C string literal.
+    let answer = unsafe {
+        call(
+            number::MEMFD_CREATE,
+            [c"vmimage".as_ptr().expose_provenance(), 1, 0, 0, 0, 0],
+        )
+    };
+    checked(answer).map(|fd| fd as Fd)
+}
+
+/// Zeroed memory for the rest of the process's life; touched pages alone count.
+pub fn memory(bytes: usize) -> &'static mut [u8] {
+    // Private and anonymous, readable and writable.
+    // SAFETY: a new mapping is nobody else's.
+    let answer = unsafe { call(number::MMAP, [0, bytes, 3, 0x22, usize::MAX, 0]) };
+    match checked(answer) {
+        // SAFETY: the kernel gave `bytes` zeroed bytes at this address, for ever, to this call alone.
+        Ok(address) => unsafe {
+            core::slice::from_raw_parts_mut(core::ptr::with_exposed_provenance_mut(address), bytes)
+        },
+        Err(_) => exit(71),
+    }
+}
+
+/// Ends the process.
+pub fn exit(status: u8) -> ! {
+    loop {
+        // SAFETY: no address.
+        unsafe { call(number::EXIT_GROUP, [status.into(), 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// Which clock is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// UTC, which chrony may step.
+    Real = 0,
+    /// Since boot, suspension included.
+    Boot = 7,
+}
+
+/// The time in milliseconds.
+pub fn now_ms(clock: Clock) -> u64 {
+    let mut time = [0_u64; 2];
+    // SAFETY: `struct timespec` is two 64-bit words.
+    unsafe {
+        call(
+            number::CLOCK_GETTIME,
+            [
+                clock as usize,
+                time.as_mut_ptr().expose_provenance(),
+                0,
+                0,
+                0,
+                0,
+            ],
+        )
+    };
+    time[0] * 1_000 + time[1] / 1_000_000
+}
+
+/// 64 random bits.
+pub fn random() -> u64 {
+    let mut bits = [0_u64; 1];
+    // SAFETY: eight writable bytes. It cannot fail for so few.
+    unsafe {
+        call(
+            number::GETRANDOM,
+            [bits.as_mut_ptr().expose_provenance(), 8, 0, 0, 0, 0],
+        )
+    };
+    bits[0]
+}
+
+/// Waits until one of two descriptors can be read (or written, with `write`), or the time is over.
+/// Says which are ready.
+pub fn wait_for(which: [Fd; 2], write: bool, milliseconds: u64) -> [bool; 2] {
+    let events: u64 = if write { 4 } else { 1 };
+    // `struct pollfd`: the descriptor, 16 bits of what is wanted, 16 of what is. A negative one is
+    // passed over.
+    let mut polled = which.map(|fd| u64::from(fd.cast_unsigned()) | events << 32);
+    let time = [milliseconds / 1_000, milliseconds % 1_000 * 1_000_000];
+    let arguments = [
+        polled.as_mut_ptr().expose_provenance(),
+        2,
+        time.as_ptr().expose_provenance(),
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: two writable `struct pollfd` and one readable `struct timespec`.
+    unsafe { call(number::PPOLL, arguments) };
+    polled.map(|one| one >> 48 != 0)
+}
+
+/// Lets time pass.
+pub fn pause(milliseconds: u64) {
+    wait_for([-1, -1], false, milliseconds);
+}
+
+/// A family and its socket address, as the kernel wants it.
+#[derive(Clone, Copy, Debug)]
+pub struct Address {
+    family: usize,
+    bytes: [u8; 28],
+    length: usize,
+}
+
+impl Address {
+    /// Of IPv4.
+    pub const fn v4(address: [u8; 4], port: u16) -> Self {
+        let mut bytes = [0; 28];
+        let port = port.to_be_bytes();
+        (bytes[0], bytes[2], bytes[3]) = (2, port[0], port[1]);
+        [bytes[4], bytes[5], bytes[6], bytes[7]] = address;
+        Self {
+            family: 2,
+            bytes,
+            length: 16,
+        }
+    }
+
+    /// `fd00:ec2::254`, where EC2's metadata service is in IPv6, port 80.
+    pub const fn metadata_v6() -> Self {
+        let mut bytes = [0; 28];
+        (bytes[0], bytes[3]) = (10, 80);
+        (bytes[8], bytes[10], bytes[11], bytes[22], bytes[23]) = (0xfd, 0x0e, 0xc2, 0x02, 0x54);
+        Self {
+            family: 10,
+            bytes,
+            length: 28,
+        }
+    }
+}
+
+/// Begins a connection; it is made when the socket can be written.
+pub fn connect(to: &Address) -> Result<Fd, Errno> {
+    // A stream that does not block and is not handed on.
+    let kind = 1 | 0o4000 | CLOSE_ON_EXEC;
+    // SAFETY: no address.
+    let socket = checked(unsafe { call(number::SOCKET, [to.family, kind, 0, 0, 0, 0]) })? as Fd;
+    let arguments = [
+        fd(socket),
+        to.bytes.as_ptr().expose_provenance(),
+        to.length,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the address is readable for its length.
+    match checked(unsafe { call(number::CONNECT, arguments) }) {
+        // In progress.
+        Ok(_) | Err(Errno(115)) => Ok(socket),
+        Err(error) => {
+            close(socket);
+            Err(error)
+        }
+    }
+}
+
+/// What became of a connection.
+pub fn connected(socket: Fd) -> Result<(), Errno> {
+    let (mut error, mut length) = ([0_u32; 1], [4_u32; 1]);
+    // SOL_SOCKET, SO_ERROR.
+    let arguments = [
+        fd(socket),
+        1,
+        4,
+        error.as_mut_ptr().expose_provenance(),
+        length.as_mut_ptr().expose_provenance(),
+        0,
+    ];
+    // SAFETY: both are four writable bytes.
+    checked(unsafe { call(number::GETSOCKOPT, arguments) })?;
+    match error[0] {
+        0 => Ok(()),
+        number => Err(Errno(number as u16)),
+    }
+}
+
+/// Splits this process; `None` in the child, which ends when its parent does.
+pub fn fork() -> Result<Option<i32>, Errno> {
+    // SIGCHLD, and nothing shared.
+    // SAFETY: there is one thread, and the child gets a copy of all memory.
+    match checked(unsafe { call(number::CLONE, [17, 0, 0, 0, 0, 0]) })? {
+        0 => Ok(None),
+        child => Ok(Some(child as i32)),
+    }
+}
+
+/// Lets the kernel kill this process when its parent ends.
+pub fn end_with_parent() {
+    // PR_SET_PDEATHSIG, SIGKILL.
+    // SAFETY: no address.
+    unsafe { call(number::PRCTL, [1, 9, 0, 0, 0, 0]) };
+}
+
+/// This process's id, as its children see it.
+pub fn own_id() -> usize {
+    // SAFETY: no address.
+    unsafe { call(number::GETPID, [0; 6]) }.cast_unsigned()
+}
+
+/// The parent's id.
+pub fn parent() -> usize {
+    // SAFETY: no address.
+    unsafe { call(number::GETPPID, [0; 6]) }.cast_unsigned()
+}
+
+/// Makes this process the leader of its own session and so of its own group.
+pub fn new_session() {
+    // SAFETY: no address.
+    unsafe { call(number::SETSID, [0; 6]) };
+}
+
+/// Makes a descriptor be another as well, handed on to programs.
+pub fn duplicate(which: Fd, to: Fd) {
+    // SAFETY: no address.
+    unsafe { call(number::DUP3, [fd(which), fd(to), 0, 0, 0, 0]) };
+}
+
+/// Kills a process, or with a negative number a group.
+pub fn kill(process: i32) {
+    // SAFETY: no address. SIGKILL.
+    unsafe { call(number::KILL, [fd(process), 9, 0, 0, 0, 0]) };
+}
+
+/// A descriptor that can be read when the process has ended.
+pub fn watch(process: i32) -> Result<Fd, Errno> {
+    // SAFETY: no address.
+    checked(unsafe { call(number::PIDFD_OPEN, [fd(process), 0, 0, 0, 0, 0]) }).map(|fd| fd as Fd)
+}
+
+/// Waits for a child; gives its exit status, or 128 and the signal that ended it.
+pub fn reap(process: i32) -> u8 {
+    let mut status = [0_u32; 1];
+    // SAFETY: four writable bytes.
+    unsafe {
+        call(
+            number::WAIT4,
+            [
+                fd(process),
+                status.as_mut_ptr().expose_provenance(),
+                0,
+                0,
+                0,
+                0,
+            ],
+        )
+    };
+    match status[0] & 0x7f {
+        0 => (status[0] >> 8) as u8,
+        signal => 128 + signal as u8,
+    }
+}
+
+/// The most arguments that a program is run with.
+pub const ARGUMENTS_AT_MOST: usize = 256;
+
+/// Turns this process into another program; returns only if that fails. Arguments and environment
+/// each end with NUL; what goes beyond [`ARGUMENTS_AT_MOST`] fails.
+pub fn execute(path: &[u8], arguments: &[u8], environment: &[u8]) -> Errno {
+    let mut vectors = [[0_usize; ARGUMENTS_AT_MOST]; 2];
+    for (vector, bytes) in vectors.iter_mut().zip([arguments, environment]) {
+        let mut count = 0;
+        for one in bytes.split_inclusive(|byte| *byte == 0) {
+            // The last place stays NULL.
+            if count + 1 == ARGUMENTS_AT_MOST || !one.ends_with(&[0]) {
+                return Errno(7);
+            }
+            vector[count] = one.as_ptr().expose_provenance();
+            count += 1;
+        }
+    }
+    let path = match Path::new(path) {
+        Ok(path) => path,
+        Err(error) => return error,
+    };
+    let arguments = [
+        path.address(),
+        vectors[0].as_ptr().expose_provenance(),
+        vectors[1].as_ptr().expose_provenance(),
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the path and every string end with NUL, both vectors with NULL.
+    match checked(unsafe { call(number::EXECVE, arguments) }) {
+        Ok(_) => Errno(0),
+        Err(error) => error,
+    }
+}
