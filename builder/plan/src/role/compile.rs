@@ -219,7 +219,7 @@ impl Compiler {
             }
             let number = self.give(&format!("{SECRET}{name}"))?;
             match runs.last_mut() {
-                Some((first, run)) if usize::from(number - *first) == run.len() => {
+                Some((first, run)) if usize::from(*first) + run.len() == usize::from(number) => {
                     run.push(name.as_str().into());
                 }
                 _ => runs.push((number, vec![name.as_str().into()])),

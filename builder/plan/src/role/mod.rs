@@ -1,12 +1,14 @@
 //! Owns role programs: what the nodes of a role do when they start, as the engine reads it. The
 //! numbers are [`firstboot::program`]'s.
 
+mod carrier;
 mod compile;
 mod decode;
 mod encode;
 #[cfg(test)]
 mod tests;
 
+pub use carrier::{Carrier, NoEngine, Sizes, carry, executable};
 pub use compile::{ProgramError, RoleProgram, compile};
 pub use decode::{DecodeError, decode};
 pub use encode::encode;
