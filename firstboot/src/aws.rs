@@ -4,9 +4,10 @@
 use crate::bytes::{Fault, Result, between, find, parse_number, split};
 use crate::child;
 use crate::clock::Tries;
-use crate::console::Line;
 use crate::json;
-use crate::node::{Node, fact};
+use crate::node::Node;
+use crate::phrase;
+use crate::phrase::{A, B, C, F};
 
 /// How long a request may take as a whole, in milliseconds; curl ends by itself after 20 s.
 const REQUEST_MS: u64 = 30_000;
@@ -15,6 +16,7 @@ const REQUEST_MS: u64 = 30_000;
 /// decides: so often it is asked again.
 const DENIED_AT_MOST: u32 = 6;
 
+/// How every request is made.
 const CONFIG: &[u8] = b"silent
 show-error
 globoff
@@ -33,34 +35,40 @@ const PASSING: [&[u8]; 6] = [
     b"RequestExpired",
 ];
 
-impl Node {
-    /// Begins `self.request`: a service in a region, at a path.
-    pub fn begin(&mut self, service: &[u8], region: &[u8], path: &[u8]) {
-        let domain = self.facts.get(fact::AWS_DOMAIN);
-        self.request.clear().push(b"url = \"");
-        if self.endpoint.is_empty() {
-            self.request
-                .push_all(&[b"https://", service, b".", region, b".", domain]);
-        } else {
-            self.request.push(self.endpoint);
-        }
-        self.request.push_all(&[
-            b"/",
-            path,
-            b"\"\naws-sigv4 = \"aws:amz:",
-            region,
-            b":",
-            service,
-            b"\"\n",
-        ]);
-    }
+/// The beginning of a question to EC2 about what this cluster has.
+macro_rules! describe {
+    ($action:literal, $rest:literal) => {
+        phrase!(concat!(
+            "data = \"Version=2016-11-15&Action=",
+            $action,
+            "\"\ndata = \"Filter.1.Name=tag:vmimage:cluster&Filter.1.Value.1={cluster}&Filter.2.Name=tag:vmimage:role&Filter.2.Value.1=",
+            $rest,
+            "\"\n"
+        ))
+    };
+}
+pub(crate) use describe;
 
-    /// Adds parameters of a query: name, value, name, value.
-    pub fn parameters(&mut self, pairs: &[&[u8]]) {
-        for pair in pairs.chunks_exact(2) {
-            self.request
-                .push_all(&[b"data-urlencode = \"", pair[0], b"=", pair[1], b"\"\n"]);
+impl Node {
+    /// Begins `self.request`: a service in a region, at a path; `more` is what curl is to send.
+    pub fn begin(
+        &mut self,
+        service: &[u8],
+        region: &[u8],
+        path: &[u8],
+        more: &'static [u8],
+    ) -> Result<()> {
+        for (number, value) in [(A, service), (B, region), (C, path)] {
+            self.facts.set(number, value)?;
         }
+        let begin = if self.endpoint.is_empty() {
+            phrase!("url = \"https://{a}.{b}.{aws-domain}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
+        } else {
+            self.facts.set(F, self.endpoint)?;
+            phrase!("url = \"{f}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
+        };
+        self.facts.expand(begin, b"", self.request.clear())?;
+        self.facts.expand(more, b"", &mut self.request)
     }
 
     /// Sends the request until it is answered with something that another try would not change;
@@ -69,99 +77,97 @@ impl Node {
         let mut denied = 0;
         loop {
             self.sign()?;
-            let config = self.config.whole()?;
             let ended = child::run(
                 b"curl\0-q\0--config\0-\0",
-                config,
+                self.config.whole()?,
                 &mut self.output,
                 &mut self.errors,
-                REQUEST_MS.min(tries.left_ms().max(1_000)),
+                REQUEST_MS,
             )?;
             self.output.whole()?;
-            let status = if ended.is_success() {
-                self.take_status()
-            } else {
-                0
-            };
-            let is_passing = status == 0
-                || status == 429
-                || status >= 500
-                || PASSING
-                    .iter()
-                    .any(|sign| status >= 400 && find(self.output.get(), sign).is_some());
-            if status == 403 {
-                denied += 1;
+            let status = if ended == 0 { self.take_status() } else { 0 };
+            let mut is_passing = status == 0 || status >= 500;
+            if status >= 400 {
+                for sign in PASSING {
+                    is_passing |= find(self.output.get(), sign).is_some();
+                }
             }
+            denied += u32::from(status == 403);
             if !is_passing && (status != 403 || denied == DENIED_AT_MOST) {
                 return Ok(status);
             }
             self.describe(status);
-            Line::new().text(self.detail.get()).text(b", trying again");
             if !tries.again() {
-                return Err(Fault("AWS does not do what it is asked:"));
+                return Err(Fault::Unanswered);
             }
+            self.say_fault(b"trying again: ", Fault::Unanswered);
+        }
+    }
+
+    /// Sends the request; everything but success is a fault.
+    pub fn send_well(&mut self, tries: &mut Tries) -> Result<()> {
+        match self.send(tries)? {
+            200 => Ok(()),
+            status => self.refused(status),
         }
     }
 
     /// The fault of an answer that is none of those that are waited for.
     pub fn refused<T>(&mut self, status: u64) -> Result<T> {
         self.describe(status);
-        Err(Fault("AWS refuses:"))
+        Err(Fault::Refused)
     }
 
     /// Puts into words what was answered to what.
     fn describe(&mut self, status: u64) {
-        let url = between(self.request.get(), b"url = \"", b"\"").unwrap_or_default();
-        let action = between(self.request.get(), b"Action=", b"\"");
-        let action = action.or_else(|| between(self.request.get(), b"AmazonSSM.", b"\""));
+        let request = self.request.get();
+        let url = between(request, b"url = \"", b"\"").unwrap_or_default();
+        let action = between(request, b"Action=", b"\"");
+        let body = self.output.get();
+        let code = between(body, b"<Code>", b"</Code>").or_else(|| json::raw(body, b"__type"));
         self.detail
             .clear()
-            .push_all(&[action.unwrap_or(b"a request"), b" at ", url]);
-        let body = self.output.get();
+            .push(url)
+            .push(b" ")
+            .push(action.unwrap_or_default());
         if status == 0 {
             self.detail
-                .push_all(&[b" was not answered: ", self.errors.get().trim_ascii_end()]);
+                .push(b" is not answered: ")
+                .push(crate::bytes::last_line(self.errors.get()));
         } else {
-            self.detail.push(b" was answered with ").number(status);
-            let code = between(body, b"<Code>", b"</Code>").or_else(|| json::raw(body, b"__type"));
-            // Some services put a name space before the code.
-            let code = code.unwrap_or_default().rsplit(|byte| *byte == b'#').next();
-            self.detail.push_all(&[b" ", code.unwrap_or_default()]);
+            self.detail
+                .push(b" is answered with ")
+                .number(status)
+                .push(b" ")
+                .push(code.unwrap_or_default());
         }
     }
 
     /// Writes `self.config`: the request with credentials that are valid now.
     fn sign(&mut self) -> Result<()> {
-        let mut path = [0; 256];
-        let folder = b"meta-data/iam/security-credentials/";
-        let length = folder.len() + self.profile.get().len();
-        let place = path.get_mut(..length).ok_or(crate::bytes::TOO_LONG)?;
-        place[..folder.len()].copy_from_slice(folder);
-        place[folder.len()..].copy_from_slice(self.profile.get());
-        let document = self.imds.must(place)?;
+        let document = self.imds.must(self.profile)?;
         let value = |key| json::raw(document, key).unwrap_or_default();
-        self.config.clear().push_all(&[
-            CONFIG,
-            b"user = \"",
-            value(b"AccessKeyId"),
-            b":",
-            value(b"SecretAccessKey"),
-            b"\"\nheader = \"x-amz-security-token: ",
-            value(b"Token"),
-            b"\"\n",
-            self.request.get(),
-        ]);
+        self.config
+            .clear()
+            .push(CONFIG)
+            .push(b"user = \"")
+            .push(value(b"AccessKeyId"))
+            .push(b":")
+            .push(value(b"SecretAccessKey"))
+            .push(b"\"\nheader = \"x-amz-security-token: ")
+            .push(value(b"Token"))
+            .push(b"\"\n")
+            .push(self.request.get());
         Ok(())
     }
 
     /// Takes the status and the entity tag from the end of what curl wrote.
     fn take_status(&mut self) -> u64 {
-        let all = self.output.get();
-        let end = all.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
-        let (status, etag) = split(all[end..].trim_ascii(), b" ");
+        let last = crate::bytes::last_line(self.output.get());
+        let (status, etag) = split(last, b" ");
         self.etag.clear().push(etag);
         let status = parse_number(status).unwrap_or(0);
-        self.output.cut(end);
+        self.output.cut(self.output.get().len() - last.len());
         status
     }
 }

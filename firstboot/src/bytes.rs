@@ -3,17 +3,81 @@
 
 use crate::sys;
 
-/// What could not be done, in words that go before the object. The object is in [`Detail`].
-///
-/// [`Detail`]: crate::node::Node
+/// What could not be done. What it is about stands in the node's detail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault(pub &'static str);
+pub enum Fault {
+    /// A value did not fit into its room.
+    TooLong,
+    /// A role program does not follow its own format.
+    Damaged,
+    /// A value cannot be put where a template has it.
+    Unfit,
+    /// A file, a process or memory was refused by the kernel.
+    System,
+    /// No space is left on a disk.
+    NoSpace,
+    /// There is no metadata service.
+    NoMetadata,
+    /// The metadata service refuses.
+    NoAccess,
+    /// What the metadata service says is not what it should be.
+    Strange,
+    /// Tags cannot be read.
+    NoTags,
+    /// A tag is missing.
+    NoTag,
+    /// A tag's value is not one that it can have.
+    WrongTag,
+    /// There is nobody's credentials.
+    NoProfile,
+    /// AWS does not answer, or not yet.
+    Unanswered,
+    /// AWS refuses.
+    Refused,
+    /// Something is not there.
+    Missing,
+    /// A program failed.
+    Failed,
+    /// A program's time was over.
+    Late,
+    /// Something did not come to hold in time.
+    NotInTime,
+    /// A volume holds what it should not.
+    Foreign,
+    /// A unit failed.
+    UnitFailed,
+}
+
+impl Fault {
+    /// In words, which go before what it is about.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::TooLong => "too long: ",
+            Self::Damaged => "the role program is damaged: ",
+            Self::Unfit => "a value does not fit where it goes: ",
+            Self::System => "cannot write or start: ",
+            Self::NoSpace => "no space is left to write ",
+            Self::NoMetadata => "the metadata service does not answer: ",
+            Self::NoAccess => "the metadata service is disabled for this instance: ",
+            Self::Strange => "the metadata service does not say what it should: ",
+            Self::NoTags => "tags cannot be read, InstanceMetadataTags is not enabled: ",
+            Self::NoTag => "the instance has no tag ",
+            Self::WrongTag => "a tag has no fitting value: ",
+            Self::NoProfile => "there is no instance profile, so there are no credentials: ",
+            Self::Unanswered => "AWS did not do in time what it was asked: ",
+            Self::Refused => "AWS refuses: ",
+            Self::Missing => "there is no ",
+            Self::Failed => "a program failed: ",
+            Self::Late => "a program was killed because its time was over: ",
+            Self::NotInTime => "not in time: ",
+            Self::Foreign => "a data volume holds something else: ",
+            Self::UnitFailed => "a unit failed: ",
+        }
+    }
+}
 
 /// The result of what may fail.
 pub type Result<T> = core::result::Result<T, Fault>;
-
-/// A value did not fit.
-pub const TOO_LONG: Fault = Fault("too long");
 
 /// A buffer of a fixed size that is filled from the front. What does not fit is lost, and
 /// [`Text::whole`] says so.
@@ -101,7 +165,7 @@ impl Text {
     /// What is in it, if nothing was lost.
     pub fn whole(&self) -> Result<&[u8]> {
         if self.is_lost {
-            Err(TOO_LONG)
+            Err(Fault::TooLong)
         } else {
             Ok(self.get())
         }
@@ -111,7 +175,7 @@ impl Text {
     pub fn read_from(&mut self, file: sys::Fd) -> Result<()> {
         self.clear();
         let read = sys::read_all(file, self.bytes);
-        self.length = read.map_err(|_errno| Fault("cannot be read"))?;
+        self.length = read.map_err(|_errno| Fault::System)?;
         self.is_lost = self.length == self.bytes.len();
         self.whole().map(drop)
     }
@@ -131,7 +195,7 @@ impl Arena {
     pub fn keep(&mut self, bytes: &[u8]) -> Result<&'static [u8]> {
         let all = core::mem::take(&mut self.0);
         if bytes.len() > all.len() {
-            return Err(TOO_LONG);
+            return Err(Fault::TooLong);
         }
         let (own, rest) = all.split_at_mut(bytes.len());
         own.copy_from_slice(bytes);
@@ -151,6 +215,23 @@ pub fn split<'b>(bytes: &'b [u8], separator: &[u8]) -> (&'b [u8], &'b [u8]) {
         Some(at) => (&bytes[..at], &bytes[at + separator.len()..]),
         None => (bytes, b""),
     }
+}
+
+/// Takes what comes before the first `separator`, and the separator; all without one.
+pub fn cut<'b>(rest: &mut &'b [u8], separator: u8) -> &'b [u8] {
+    let (first, tail) = split(rest, &[separator]);
+    *rest = tail;
+    first
+}
+
+/// The last line that says anything.
+pub fn last_line(text: &[u8]) -> &[u8] {
+    let mut rest = text.trim_ascii();
+    let mut last = rest;
+    while !rest.is_empty() {
+        last = cut(&mut rest, b'\n');
+    }
+    last
 }
 
 /// What lies between the first `open` and the next `close`.
@@ -199,7 +280,9 @@ impl Hash {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arena, Fault, Hash, Text, between, find, is_word, parse_number, split};
+    use super::{
+        Arena, Fault, Hash, Text, between, cut, find, is_word, last_line, parse_number, split,
+    };
 
     #[test]
     fn a_buffer_says_when_something_was_lost() {
@@ -211,7 +294,7 @@ mod tests {
             .push_all(&[b"-", b"x"]);
         assert_eq!(text.whole(), Ok(&b"a0120007-x"[..]));
         text.push(b"1234567");
-        assert_eq!(text.whole(), Err(Fault("too long")));
+        assert_eq!(text.whole(), Err(Fault::TooLong));
         assert_eq!(text.get(), b"a0120007-x");
         assert_eq!(
             text.clear().hex(0x0123_4567_89ab_cdef).whole(),
@@ -224,7 +307,7 @@ mod tests {
         let mut arena = Arena::new(8);
         let (one, two) = (arena.keep(b"abcd").unwrap(), arena.keep(b"efgh").unwrap());
         assert_eq!((one, two), (&b"abcd"[..], &b"efgh"[..]));
-        assert_eq!(arena.keep(b"i"), Err(Fault("too long")));
+        assert_eq!(arena.keep(b"i"), Err(Fault::TooLong));
     }
 
     #[test]
@@ -235,6 +318,19 @@ mod tests {
         );
         assert_eq!(split(b"a=b=c", b"="), (&b"a"[..], &b"b=c"[..]));
         assert_eq!(split(b"abc", b"="), (&b"abc"[..], &b""[..]));
+        let mut rest = &b"a b"[..];
+        assert_eq!(
+            (
+                cut(&mut rest, b' '),
+                cut(&mut rest, b' '),
+                cut(&mut rest, b' ')
+            ),
+            (&b"a"[..], &b"b"[..], &b""[..])
+        );
+        assert_eq!(
+            (last_line(b"a\nb \n\n"), last_line(b" ")),
+            (&b"b"[..], &b""[..])
+        );
         assert_eq!(
             between(b"<a>1</a><a>2</a>", b"<a>", b"</a>"),
             Some(&b"1"[..])

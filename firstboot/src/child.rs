@@ -3,129 +3,81 @@
 //! anybody waits for.
 
 use crate::bytes::{Fault, Result, Text};
-use crate::sys::{self, Errno, Fd};
+use crate::sys::{self, Fd};
 
-/// Where programs are looked for, each with the NUL that begins its name's place.
-const FOLDERS: [&[u8]; 4] = [b"/usr/sbin/", b"/usr/bin/", b"/sbin/", b"/bin/"];
+/// What programs see of our environment, and whoever looks for them in it.
+const ENVIRONMENT: &[u8] = b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0LC_ALL=C.UTF-8\0HOME=/root\0";
 
-/// What programs see of our environment.
-const ENVIRONMENT: &[u8] = b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0LC_ALL=C.UTF-8\0HOME=/root\0DEBIAN_FRONTEND=noninteractive\0";
+/// Finds a program as a shell would.
+const FINDER: &[u8] = b"/usr/bin/env";
 
-/// Exit status of a program that is not there, as shells have it.
-const NOT_FOUND: u8 = 127;
+/// Exit status of a program that is not there, as shells and `env` have it.
+pub const NOT_FOUND: u8 = 127;
 
-/// How a program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// With this status; 128 and the signal's number if one ended it.
-    With(u8),
-    /// Not in time: it was killed with all it had started.
-    Late,
-}
+/// In place of an exit status: the program's time was over, and it was killed with all it had started.
+pub const LATE: u8 = 255;
 
-impl Ended {
-    /// Whether it succeeded.
-    pub fn is_success(self) -> bool {
-        self == Self::With(0)
-    }
-}
-
-const NO_MEMORY: Fault = Fault("no memory or no process can be had");
-
-/// Runs `arguments`, each of which ends with NUL, for at most so many milliseconds. `output` gets its
-/// standard output, `errors` its standard error, each as far as it has room.
+/// Runs `arguments`, each of which ends with NUL, for at most so many milliseconds; gives the exit
+/// status, 128 and the signal that ended it, or [`LATE`]. `output` gets its standard output, `errors`
+/// its standard error, each as far as it has room.
 pub fn run(
     arguments: &[u8],
     input: &[u8],
     output: &mut Text,
     errors: &mut Text,
     milliseconds: u64,
-) -> Result<Ended> {
+) -> Result<u8> {
     let mut files = [-1; 3];
     for file in &mut files {
-        match sys::memory_file() {
-            Ok(made) => *file = made,
-            Err(_) => {
-                close_all(files);
-                return Err(NO_MEMORY);
-            }
+        *file = sys::memory_file().unwrap_or(-1);
+    }
+    let mut status = Err(Fault::System);
+    if sys::write_all(files[0], input).is_ok() && sys::seek(files[0], 0, false).is_ok() {
+        match sys::fork() {
+            Ok(None) => become_program(arguments, files),
+            Ok(Some(child)) => status = Ok(finish(child, milliseconds)),
+            Err(_) => {}
         }
     }
-    let begun = sys::write_all(files[0], input)
-        .and_then(|()| sys::seek(files[0], 0, false))
-        .and_then(|_| sys::fork());
-    let ended = match begun {
-        Ok(None) => become_program(arguments, files),
-        Ok(Some(child)) => Ok(finish(child, milliseconds)),
-        Err(_) => Err(NO_MEMORY),
-    };
     for (file, text) in [(files[1], output), (files[2], errors)] {
         // What is too long is cut; who needs it whole asks `Text::whole`.
         if sys::seek(file, 0, false).is_ok() {
             let _cut = text.read_from(file);
         }
     }
-    close_all(files);
-    ended
-}
-
-fn close_all(files: [Fd; 3]) {
     for file in files {
         sys::close(file);
     }
+    status
 }
 
 fn become_program(arguments: &[u8], files: [Fd; 3]) -> ! {
     sys::new_session();
-    for (file, standard) in files.into_iter().zip(0..) {
-        sys::duplicate(file, standard);
+    for standard in 0..3 {
+        sys::duplicate(files[standard], standard as Fd);
     }
-    let name = crate::bytes::split(arguments, b"\0").0;
-    if name.contains(&b'/') {
-        sys::execute(name, arguments, ENVIRONMENT);
-    } else {
-        let mut path = [0; 256];
-        for folder in FOLDERS {
-            let length = folder.len() + name.len();
-            if let Some(place) = path.get_mut(..length) {
-                place[..folder.len()].copy_from_slice(folder);
-                place[folder.len()..].copy_from_slice(name);
-                if sys::execute(place, arguments, ENVIRONMENT) != Errno::NOT_FOUND {
-                    break;
-                }
-            }
-        }
-    }
+    sys::execute(FINDER, arguments, ENVIRONMENT);
     sys::exit(NOT_FOUND)
 }
 
-fn finish(child: i32, milliseconds: u64) -> Ended {
+fn finish(child: i32, milliseconds: u64) -> u8 {
     // Without a descriptor to watch there is no deadline, but an end.
-    let is_over = match sys::watch(child) {
-        Ok(watched) => {
-            let [is_over, _] = sys::wait_for([watched, -1], false, milliseconds);
-            sys::close(watched);
-            is_over
-        }
-        Err(_) => true,
-    };
+    let watched = sys::watch(child).unwrap_or(-1);
+    let is_over = watched < 0 || sys::wait_for([watched, -1], false, milliseconds)[0];
+    sys::close(watched);
     if !is_over {
         sys::kill(-child);
     }
     let status = sys::reap(child);
-    if is_over {
-        Ended::With(status)
-    } else {
-        Ended::Late
-    }
+    if is_over { status } else { LATE }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, run};
+    use super::{LATE, run};
     use crate::bytes::Text;
 
-    fn said(arguments: &[u8], input: &[u8], milliseconds: u64) -> (Ended, String, String) {
+    fn said(arguments: &[u8], input: &[u8], milliseconds: u64) -> (u8, String, String) {
         let (mut output, mut errors) = (Text::new(1 << 16), Text::new(1 << 16));
         let ended = run(arguments, input, &mut output, &mut errors, milliseconds).unwrap();
         let text = |text: &Text| String::from_utf8_lossy(text.get()).into_owned();
@@ -137,28 +89,25 @@ mod tests {
         let both = b"sh\0-c\0cat; echo \"$1\" >&2; exit 3\0sh\0two words\0";
         assert_eq!(
             said(both, b"in\n", 5_000),
-            (Ended::With(3), "in\n".into(), "two words\n".into())
+            (3, "in\n".into(), "two words\n".into())
         );
-        assert_eq!(said(b"true\0", b"", 5_000).0, Ended::With(0));
-        assert_eq!(said(b"no-such-program\0", b"", 5_000).0, Ended::With(127));
-        assert_eq!(said(b"/no/such/program\0", b"", 5_000).0, Ended::With(127));
-        assert_eq!(
-            said(b"sh\0-c\0kill -9 $$\0", b"", 5_000).0,
-            Ended::With(137)
-        );
+        assert_eq!(said(b"true\0", b"", 5_000).0, 0);
+        assert_eq!(said(b"no-such-program\0", b"", 5_000).0, 127);
+        assert_eq!(said(b"/no/such/program\0", b"", 5_000).0, 127);
+        assert_eq!(said(b"sh\0-c\0kill -9 $$\0", b"", 5_000).0, 137);
     }
 
     #[test]
     fn one_that_is_late_is_killed_with_its_children() {
         let (ended, output, _) = said(b"sh\0-c\0echo begun; sleep 100 & sleep 100\0", b"", 200);
-        assert_eq!((ended, output.as_str()), (Ended::Late, "begun\n"));
+        assert_eq!((ended, output.as_str()), (LATE, "begun\n"));
     }
 
     #[test]
     fn nobody_waits_for_what_is_left_in_the_background() {
         assert_eq!(
             said(b"sh\0-c\0setsid sleep 3 & echo done\0", b"", 2_000),
-            (Ended::With(0), "done\n".into(), String::new())
+            (0, "done\n".into(), String::new())
         );
     }
 }

@@ -1,16 +1,11 @@
 //! Owns what a node knows: facts by number, conditions on them, lists of peers, and templates that
 //! are filled in with them, each value quoted for where it goes. Must not find anything out.
 
-use crate::bytes::{Arena, Fault, Result, Text, parse_number, split};
-use crate::program::{NOT, mark, quote};
+use crate::bytes::{Arena, Fault, Result, Text, cut, parse_number};
+use crate::program::{FIELDS, NOT, mark, quote};
 
 /// How much all facts may have.
 const ROOM: usize = 1 << 20;
-
-/// A program that does not follow its own format.
-pub const DAMAGED: Fault = Fault("the role program is damaged");
-
-const UNFIT: Fault = Fault("a value does not fit where it goes:");
 
 /// Facts by number.
 #[derive(Debug)]
@@ -64,12 +59,6 @@ impl Facts {
         conditions.iter().all(|one| self.holds(*one))
     }
 
-    /// The items of a list: its lines.
-    pub fn items(&self, list: u8) -> impl Iterator<Item = &'static [u8]> + use<> {
-        let lines = self.get(list).split(|byte| *byte == b'\n');
-        lines.filter(|line| !line.is_empty())
-    }
-
     /// Fills in a template. `item` is the current one of a list.
     pub fn expand(&self, template: &'static [u8], item: &[u8], into: &mut Text) -> Result<()> {
         let mut rest = template;
@@ -77,7 +66,7 @@ impl Facts {
         if rest.is_empty() {
             into.whole().map(drop)
         } else {
-            Err(DAMAGED)
+            Err(Fault::Damaged)
         }
     }
 
@@ -113,9 +102,10 @@ impl Facts {
                     let body = *rest;
                     // Once without effect, to find the end.
                     self.fill(rest, b"", false, into)?;
-                    for item in self.items(list).filter(|_| is_shown) {
+                    let mut items = self.get(list);
+                    while is_shown && !items.is_empty() {
                         let mut again = body;
-                        self.fill(&mut again, item, true, into)?;
+                        self.fill(&mut again, cut(&mut items, b'\n'), true, into)?;
                     }
                 }
                 mark::END => break,
@@ -131,35 +121,37 @@ impl Facts {
 }
 
 fn take<const N: usize>(rest: &mut &'static [u8]) -> Result<[u8; N]> {
-    let (taken, tail) = rest.split_first_chunk().ok_or(DAMAGED)?;
+    let (taken, tail) = rest.split_first_chunk().ok_or(Fault::Damaged)?;
     *rest = tail;
     Ok(*taken)
 }
 
-/// A field of an item: its words, counted from 1.
+/// A field of an item: one of its words, of which the last field is the first.
 pub fn field(item: &[u8], number: u8) -> &[u8] {
-    let mut words = item.split(|byte| *byte == b' ');
-    words
-        .nth(usize::from(number).wrapping_sub(1))
-        .unwrap_or_default()
+    let mut rest = item;
+    let mut word = cut(&mut rest, b' ');
+    for _ in 0..number % FIELDS.len() as u8 {
+        word = cut(&mut rest, b' ');
+    }
+    word
 }
 
 /// Adds a value, quoted.
 pub fn put(value: &[u8], how: u8, into: &mut Text) -> Result<()> {
     match how {
         // Nothing in a value may begin another line, or be invisible.
-        quote::PLAIN if value.iter().any(u8::is_ascii_control) => return Err(UNFIT),
-        quote::NUMBER if parse_number(value).is_none() => return Err(UNFIT),
+        quote::PLAIN if value.iter().any(u8::is_ascii_control) => return Err(Fault::Unfit),
+        quote::NUMBER if parse_number(value).is_none() => return Err(Fault::Unfit),
         quote::PLAIN | quote::NUMBER => {
             into.push(value);
         }
         quote::PEM40 => {
-            let begin = value.get(..40).ok_or(UNFIT)?;
+            let begin = value.get(..40).ok_or(Fault::Unfit)?;
             if !begin
                 .iter()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
             {
-                return Err(UNFIT);
+                return Err(Fault::Unfit);
             }
             into.push(begin);
         }
@@ -168,7 +160,7 @@ pub fn put(value: &[u8], how: u8, into: &mut Text) -> Result<()> {
         // With backslashes as escapes, as MariaDB has them by default.
         quote::SQL => enclosed(value, b"'", &[(b'\'', b"''"), (b'\\', b"\\\\")], into),
         quote::JSON => enclosed(value, b"\"", &JSON_ESCAPES, into),
-        _ => return Err(DAMAGED),
+        _ => return Err(Fault::Damaged),
     }
     Ok(())
 }
@@ -189,11 +181,6 @@ fn enclosed(value: &[u8], mark: &[u8], escapes: &[Escape], into: &mut Text) {
         };
     }
     into.push(mark);
-}
-
-/// The first line of a text.
-pub fn first_line(text: &[u8]) -> &[u8] {
-    split(text, b"\n").0
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::clock::{self, Tries};
 use crate::console;
 use crate::sys::{self, Address, Fd};
 
-/// How long the service may take as a whole to give one answer; two minutes outlast every outage
-/// that was reported.
+/// How long the service may take as a whole to give one answer, in seconds; two minutes outlast every
+/// outage that was reported.
 const DEADLINE_SECS: u64 = 120;
 
 /// How long a connection may take, in milliseconds.
@@ -21,8 +21,8 @@ const ADDRESSES: [Address; 2] = [
     Address::metadata_v6(),
 ];
 
-const NO_ANSWER: Fault = Fault("the metadata service does not answer");
-const NO_ACCESS: Fault = Fault("the metadata service is disabled for this instance");
+/// In place of a status: no answer, or none that is whole.
+const NO_ANSWER: u64 = 0;
 
 /// The service, its token and its last answer.
 #[derive(Debug)]
@@ -45,44 +45,48 @@ impl Default for Imds {
     }
 }
 
-/// What one request came to.
-enum Said<'a> {
-    Data(&'a [u8]),
-    Nothing,
-    /// The token is not valid (any more).
-    Stale,
-    Refused,
-    /// Worth another try; the status, or 0 if there was none.
-    Trouble(u64),
-}
-
 impl Imds {
     /// The data at a path below `latest/`; `None` if there is none.
     pub fn get(&mut self, path: &[u8]) -> Result<Option<&[u8]>> {
         let mut tries = Tries::for_secs(DEADLINE_SECS);
         loop {
-            if self.token.get().is_empty() {
-                self.renew(&mut tries)?;
+            let is_renewal = self.token.get().is_empty();
+            let what = if is_renewal { b"api/token" } else { path };
+            self.request
+                .clear()
+                .push(if is_renewal { b"PUT" } else { b"GET" })
+                .push(b" /latest/")
+                .push(what);
+            // As long as tokens live at most; 401 renews it in any case.
+            self.request
+                .push(b" HTTP/1.1\r\nHost: 169.254.169.254\r\nConnection: close\r\nContent-Length: 0\r\nX-aws-ec2-metadata-token")
+                .push(if is_renewal { b"-ttl-seconds: 21600" } else { b": " })
+                .push(self.token.get())
+                .push(b"\r\n\r\n");
+            let status = self.ask();
+            match status {
+                200 if is_renewal => {
+                    let token = body(self.answer.get()).trim_ascii();
+                    self.token.push(token);
+                    continue;
+                }
+                200 => return Ok(Some(body(self.answer.get()))),
+                // While an instance comes up there are no tokens.
+                404 if !is_renewal => return Ok(None),
+                400 | 403 => return Err(Fault::NoAccess),
+                401 => drop(self.token.clear()),
+                _ => {}
             }
-            self.request.clear().push_all(&[
-                b"GET /latest/",
-                path,
-                b" HTTP/1.1\r\nX-aws-ec2-metadata-token: ",
-                self.token.get(),
-            ]);
-            match self.ask() {
-                // The borrow checker cannot see that the loop ends here.
-                Said::Data(_) => break,
-                Said::Nothing => return Ok(None),
-                Said::Refused => return Err(NO_ACCESS),
-                Said::Stale => drop(self.token.clear()),
-                Said::Trouble(status) => trouble(path, status),
-            }
+            self.request.clear().push(b"metadata service: ").push(what);
+            self.request
+                .push(b" is answered with ")
+                .number(status)
+                .push(b", trying again");
+            console::say(self.request.get());
             if !tries.again() {
-                return Err(NO_ANSWER);
+                return Err(Fault::NoMetadata);
             }
         }
-        Ok(Some(body(self.answer.get())))
     }
 
     /// The data at a path that every instance has: 404 is waited out as well.
@@ -90,60 +94,26 @@ impl Imds {
         let mut tries = Tries::for_secs(DEADLINE_SECS);
         while self.get(path)?.is_none() {
             if !tries.again() {
-                return Err(Fault("the metadata service does not have"));
+                return Err(Fault::NoMetadata);
             }
         }
         Ok(body(self.answer.get()))
     }
 
-    fn renew(&mut self, tries: &mut Tries) -> Result<()> {
-        loop {
-            // Long enough for a launch; 401 renews it in any case.
-            self.request.clear().push(
-                b"PUT /latest/api/token HTTP/1.1\r\nContent-Length: 0\r\nX-aws-ec2-metadata-token-ttl-seconds: 21600",
-            );
-            match self.ask() {
-                Said::Data(token) if token.iter().all(u8::is_ascii_graphic) => {
-                    break;
-                }
-                Said::Refused => return Err(NO_ACCESS),
-                Said::Data(_) => trouble(b"api/token", 200),
-                // 404 is seen while an instance comes up.
-                Said::Nothing | Said::Stale => trouble(b"api/token", 404),
-                Said::Trouble(status) => trouble(b"api/token", status),
-            }
-            if !tries.again() {
-                return Err(NO_ANSWER);
-            }
-        }
-        let token = body(self.answer.get());
-        self.token.clear().push(token).whole().map(drop)
-    }
-
-    /// Sends the request that is written, up to its last header, and reads the answer.
-    fn ask(&mut self) -> Said<'_> {
-        self.request
-            .push(b"\r\nHost: 169.254.169.254\r\nConnection: close\r\n\r\n");
+    /// Sends the request and reads the answer; gives its status. What is said without words, or with
+    /// a page meant for people, is no answer.
+    fn ask(&mut self) -> u64 {
         self.answer.clear();
         let Some(socket) = self.connect() else {
-            return Said::Trouble(0);
+            return NO_ANSWER;
         };
-        let is_complete =
-            sys::write_all(socket, self.request.get()).is_ok() && self.receive(socket);
+        let is_whole = sys::write_all(socket, self.request.get()).is_ok() && self.receive(socket);
         sys::close(socket);
-        if !is_complete {
-            return Said::Trouble(0);
-        }
-        match status(self.answer.get()) {
-            // What is said without words, or with a page meant for people, is no data.
-            Some(200) => match body(self.answer.get()) {
-                [] | [b'<', ..] => Said::Trouble(200),
-                data => Said::Data(data),
-            },
-            Some(401) => Said::Stale,
-            Some(400 | 403) => Said::Refused,
-            Some(404) => Said::Nothing,
-            other => Said::Trouble(other.unwrap_or(0)),
+        let answer = self.answer.get();
+        match status(answer) {
+            Some(200) if matches!(body(answer), [] | [b'<', ..]) => NO_ANSWER,
+            Some(status) if is_whole => status,
+            _ => NO_ANSWER,
         }
     }
 
@@ -208,16 +178,6 @@ impl Imds {
             }
         }
     }
-}
-
-fn trouble(path: &[u8], status: u64) {
-    let mut line = console::Line::new();
-    line.text(b"metadata service: latest/").text(path);
-    match status {
-        0 => line.text(b" is not answered"),
-        _ => line.text(b" is answered with ").number(status),
-    };
-    line.text(b", trying again");
 }
 
 /// The status of an HTTP answer.

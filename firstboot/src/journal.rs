@@ -2,19 +2,16 @@
 //! that a crash or a reboot resumes. Text that people can read; each line is on the disk before
 //! anybody relies on it.
 
-use crate::bytes::{Fault, Hash, Result, Text, find};
+use crate::bytes::{Fault, Hash, Result, Text, cut, find};
 use crate::clock;
 use crate::sys::{self, Clock, Errno, Fd};
 
-/// The folder of the engine's state.
-pub const FOLDER: &[u8] = b"/var/lib/vmimage";
+const FOLDER: &[u8] = b"/var/lib/vmimage";
 const PATH: &[u8] = b"/var/lib/vmimage/journal";
 const OLD: &[u8] = b"/var/lib/vmimage/journal.old";
 
 /// Room for the journal of some thousand boots.
 const ROOM: usize = 1 << 20;
-
-const UNWRITTEN: Fault = Fault("the journal cannot be written in /var/lib/vmimage");
 
 /// What was done.
 #[derive(Debug)]
@@ -42,50 +39,49 @@ impl Default for Journal {
 impl Journal {
     /// Opens the journal of this instance; another's is put aside.
     pub fn open(&mut self, instance: &[u8]) -> Result<()> {
-        sys::make_directory(FOLDER, 0o700).map_err(|_errno| UNWRITTEN)?;
-        let is_ours = match sys::open(PATH, sys::READ, 0) {
+        // What is wrong with it shows when the file is opened.
+        let _made = sys::make_directory(FOLDER, 0o700);
+        match sys::open(PATH, sys::READ, 0) {
             Ok(file) => {
                 let read = self.lines.read_from(file);
                 sys::close(file);
                 read?;
-                let owner = self.lines.get().strip_prefix(b"instance ");
-                owner.is_some_and(|rest| crate::facts::first_line(rest) == instance)
             }
-            Err(Errno::NOT_FOUND) => false,
-            Err(_) => return Err(UNWRITTEN),
-        };
+            Err(Errno::NOT_FOUND) => {}
+            Err(_) => return Err(Fault::System),
+        }
+        let owner = cut(&mut self.lines.get(), b'\n');
+        let is_ours = owner.strip_prefix(b"instance ") == Some(instance);
         if !is_ours {
             self.lines.clear();
             // There may be none.
             let _none = sys::rename(PATH, OLD);
         }
-        self.file = sys::open(PATH, sys::APPEND, 0o600).map_err(|_errno| UNWRITTEN)?;
-        if !is_ours {
-            self.line.clear().push_all(&[b"instance ", instance, b"\n"]);
-            self.write()?;
-        } else if !self.lines.get().ends_with(b"\n") {
-            // A crash cut the last line; what it said does not count.
-            self.line.clear().push(b"\n");
-            self.write()?;
+        self.file = sys::open(PATH, sys::APPEND, 0o600).map_err(|_errno| Fault::System)?;
+        self.line.clear();
+        if is_ours {
+            // A crash may have cut the last line; what it said does not count.
+            self.line.push(b"\n");
+        } else {
+            self.line.push(b"instance ").push(instance).push(b"\n");
         }
-        Ok(())
+        self.write()
     }
 
     /// Whether a step with this key was done.
-    pub fn has(&self, key: u64) -> bool {
-        let mut text = [0; 22];
-        text[..6].copy_from_slice(b" done ");
-        for (place, digit) in text[6..].iter_mut().zip((0..16).rev()) {
-            let digit = (key >> (digit * 4)) as u8 & 15;
-            *place = digit + if digit < 10 { b'0' } else { b'a' - 10 };
+    pub fn has(&mut self, key: u64) -> bool {
+        self.line.clear().push(b" done ").hex(key).push(b" ");
+        let mut rest = self.lines.get();
+        while !rest.is_empty() {
+            if find(cut(&mut rest, b'\n'), self.line.get()).is_some() {
+                return true;
+            }
         }
-        let lines = self.lines.get().split_inclusive(|byte| *byte == b'\n');
-        let mut whole = lines.filter(|line| line.ends_with(b"\n"));
-        whole.any(|line| find(line, &text).is_some())
+        false
     }
 
     /// The key of a step: a second one that says the same is another step.
-    pub fn distinct(&mut self, mut key: Hash) -> Hash {
+    pub fn distinct(&mut self, mut key: Hash) -> u64 {
         while self.keys[..self.count].contains(&key.0) {
             key.add(b"+");
         }
@@ -93,35 +89,36 @@ impl Journal {
             *place = key.0;
             self.count += 1;
         }
-        key
+        key.0
     }
 
     /// Writes down that a step was done.
     pub fn done(&mut self, key: u64, title: &[u8]) -> Result<()> {
         self.begin();
         self.line
-            .push(b"done ")
+            .push(b" done ")
             .hex(key)
-            .push_all(&[b" ", title, b"\n"]);
+            .push(b" ")
+            .push(title)
+            .push(b"\n");
         self.write()
     }
 
     /// Writes down what happened.
-    pub fn note(&mut self, what: &[&[u8]]) -> Result<()> {
+    pub fn note(&mut self, what: &[u8], about: &[u8]) -> Result<()> {
         self.begin();
-        self.line.push_all(what).push(b"\n");
+        self.line.push(what).push(about).push(b"\n");
         self.write()
     }
 
     fn begin(&mut self) {
         clock::date(sys::now_ms(Clock::Real) / 1_000, self.line.clear());
-        self.line.push(b" ");
     }
 
     fn write(&mut self) -> Result<()> {
         sys::write_all(self.file, self.line.get())
             .and_then(|()| sys::sync(self.file))
-            .map_err(|_errno| UNWRITTEN)?;
+            .map_err(|_errno| Fault::NoSpace)?;
         self.lines.push(self.line.get());
         Ok(())
     }

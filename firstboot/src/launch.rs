@@ -1,14 +1,14 @@
 //! Owns a launch as a whole: who am I, what am I to do, do it, tell. The path by which a failure is
 //! told is ready before anything can fail.
 
-use crate::bytes::{Fault, Hash, Result};
+use crate::bytes::{Fault, Hash, Result, cut};
 use crate::clock::now_ms;
-use crate::console::Line;
-use crate::facts::DAMAGED;
+use crate::console;
 use crate::node::{Node, fact};
+use crate::phrase;
+use crate::phrase::A;
 use crate::program::{MAGIC, flag};
 use crate::reader::{Header, Reader, Step};
-use crate::step::Outcome;
 use crate::sys;
 
 /// Exit status: the node is what it should be.
@@ -36,107 +36,83 @@ pub enum Task {
 
 /// Does what is asked with the program at the end of `file`; gives the exit status.
 pub fn run(file: &'static [u8], task: Task, endpoint: &'static [u8]) -> u8 {
-    let Some((program, mut reader)) = program_of(file) else {
-        Line::new().text(DAMAGED.0.as_bytes());
-        return BAD_INPUT;
+    let Some((hash, reader)) = program_of(file) else {
+        return damaged();
     };
-    let Ok(header) = Header::read(&mut reader) else {
-        Line::new().text(DAMAGED.0.as_bytes());
-        return BAD_INPUT;
+    let Ok(header) = Header::read(&mut Reader(reader.0)) else {
+        return damaged();
     };
     let mut node = Node::new(header, endpoint);
-    let mut hash = Hash::new();
-    hash.add(program);
     let identified = node.identify().and_then(|()| {
         node.text.clear().hex(hash.0);
         node.facts.set(fact::PROGRAM, node.text.get())
     });
-    if let Err(Fault(why)) = identified {
-        let detail = node.detail.get();
-        Line::new()
-            .text(b"this instance cannot become a node: ")
-            .text(why.as_bytes())
-            .text(b" ")
-            .text(detail);
+    if let Err(fault) = identified {
+        node.say_fault(b"this instance does not become a node: ", fault);
         return UNKNOWN;
     }
-    match task {
-        Task::Launch => launch(&mut node, reader),
-        Task::Report => {
-            match steps(&mut node, reader, task).and_then(|()| node.report(b"ready", b"")) {
-                Ok(()) => READY,
-                Err(Fault(why)) => {
-                    Line::new()
-                        .text(b"no report: ")
-                        .text(why.as_bytes())
-                        .text(b" ")
-                        .text(node.detail.get());
-                    FAILED
-                }
-            }
-        }
+    if task == Task::Launch {
+        return launch(&mut node, reader);
     }
+    let done = node.read_tags().and_then(|()| report(&mut node, reader));
+    if let Err(fault) = done {
+        node.say_fault(b"there is no report: ", fault);
+        return FAILED;
+    }
+    READY
 }
 
-/// The program at the end of an executable file.
-fn program_of(file: &'static [u8]) -> Option<(&'static [u8], Reader)> {
+fn damaged() -> u8 {
+    console::say(Fault::Damaged.words().as_bytes());
+    BAD_INPUT
+}
+
+/// The program at the end of an executable file, and what tells it from others.
+fn program_of(file: &'static [u8]) -> Option<(Hash, Reader)> {
     let (rest, length) = file.strip_suffix(&MAGIC)?.split_last_chunk::<4>()?;
     let length = u32::from_le_bytes(*length) as usize;
     let program = rest.get(rest.len().checked_sub(length)?..)?;
-    Some((program, Reader(program)))
+    let mut hash = Hash::new();
+    hash.add(program);
+    Some((hash, Reader(program)))
 }
 
 fn launch(node: &mut Node, reader: Reader) -> u8 {
     let begun = now_ms();
-    let done = prepare(node).and_then(|()| steps(node, reader, Task::Launch));
-    let done = done.and_then(|()| {
-        node.facts.set(fact::OUTCOME, b"ready")?;
-        steps(node, reader, Task::Report)
-    });
-    let done = done.and_then(|()| node.report(b"ready", b""));
-    if let Err(Fault(why)) = done {
-        fail(node, why);
+    let done = prepare(node)
+        .and_then(|()| steps(node, reader, Task::Launch))
+        .and_then(|()| report(node, reader));
+    if let Err(fault) = done {
+        fail(node, fault);
         return FAILED;
     }
-    let told = node.complete(b"CONTINUE");
-    if let Err(Fault(why)) = told {
-        Line::new()
-            .text(why.as_bytes())
-            .text(b" ")
-            .text(node.detail.get());
+    if let Err(fault) = node.complete(b"CONTINUE") {
+        node.say_fault(b"the node is ready, but Auto Scaling is not told: ", fault);
         return UNTOLD;
     }
     mark_ready();
-    let [role, cluster, instance] =
-        [fact::ROLE, fact::CLUSTER, fact::INSTANCE].map(|number| node.facts.get(number));
-    Line::new()
-        .text(instance)
-        .text(b" is a node of ")
-        .text(cluster)
-        .text(b": ")
-        .text(role)
-        .text(b", ready after ")
-        .number(now_ms() - begun)
-        .text(b" ms, ")
-        .number(now_ms() / 1_000)
-        .text(b" s after boot");
+    node.text.clear().number(now_ms() - begun);
+    let _unsaid = node.facts.set(A, node.text.get());
+    node.say(phrase!(
+        "{instance} is a node of {cluster}: {role}, ready after {a} ms"
+    ));
     READY
 }
 
+fn report(node: &mut Node, reader: Reader) -> Result<()> {
+    node.facts.set(fact::OUTCOME, b"ready")?;
+    steps(node, reader, Task::Report)?;
+    node.report(b"ready", b"")
+}
+
 fn prepare(node: &mut Node) -> Result<()> {
-    // Until the tags are read, the group's name is what the launch template says.
-    let group = node.header.group;
-    node.facts.set(fact::GROUP, group)?;
     node.read_tags()?;
     node.leave_warm_pool()?;
-    let instance = node.facts.get(fact::INSTANCE);
-    node.journal.open(instance)?;
-    let program = node.facts.get(fact::PROGRAM);
-    node.journal.note(&[b"launch with program ", program])?;
-    if node.profile.get().is_empty() {
-        return Err(Fault(
-            "the instance has no instance profile, so it has no credentials",
-        ));
+    node.journal.open(node.facts.get(fact::INSTANCE))?;
+    node.journal
+        .note(b" launch with program ", node.facts.get(fact::PROGRAM))?;
+    if node.profile.is_empty() {
+        return node.fault(Fault::NoProfile, b"");
     }
     if !node.target_state()?.is_empty() {
         node.begin_heartbeat();
@@ -149,85 +125,64 @@ fn steps(node: &mut Node, mut reader: Reader, task: Task) -> Result<()> {
     let count = Header::read(&mut reader)?.steps;
     for number in 1..=count {
         let step = Step::read(&mut reader)?;
-        if (step.flags & flag::REPORT != 0) != (task == Task::Report) {
+        let is_of_report = step.flags & flag::REPORT != 0;
+        if is_of_report != (task == Task::Report) || !node.facts.all_hold(step.when) {
             continue;
         }
         let begun = now_ms();
+        node.detail.clear();
         let done = perform(node, &step);
-        match done {
-            // The report is refreshed every minute: it speaks when something is wrong.
-            Ok(None) => continue,
-            Ok(Some(_)) if task == Task::Report => continue,
-            Ok(Some(outcome)) => {
-                let mut line = Line::new();
-                place(&mut line, number, count, &step);
-                line.text(if outcome == Outcome::Done {
-                    b"done"
-                } else {
-                    b"as it should be"
-                });
-                line.text(b", ").number(now_ms() - begun).text(b" ms");
-            }
-            Err(fault) => {
-                let mut line = Line::new();
-                place(&mut line, number, count, &step);
-                line.text(b"failed after ")
-                    .number(now_ms() - begun)
-                    .text(b" ms");
-                return Err(fault);
-            }
+        // The report is refreshed every minute: it speaks when something is wrong.
+        if !is_of_report || done.is_err() {
+            let line = node
+                .line
+                .clear()
+                .number(number.into())
+                .push(b"/")
+                .number(count.into());
+            line.push(b" ").push(step.title).push(match done {
+                Ok(true) => b": done, ",
+                Ok(false) => b": as it should be, ",
+                Err(_) => b": failed, ",
+            });
+            line.number(now_ms() - begun).push(b" ms");
+            console::say(node.line.get());
         }
+        done?;
     }
     Ok(())
 }
 
-fn place(line: &mut Line, number: u16, count: u16, step: &Step) {
-    line.number(number.into())
-        .text(b"/")
-        .number(count.into())
-        .text(b" ")
-        .text(step.title)
-        .text(b": ");
-}
-
-/// Does a step for every item; `None` if it is not for this node.
-fn perform(node: &mut Node, step: &Step) -> Result<Option<Outcome>> {
-    node.detail.clear();
-    if !node.facts.all_hold(step.when) {
-        return Ok(None);
-    }
+/// Does a step for every item of its list, or once; says whether it did anything.
+fn perform(node: &mut Node, step: &Step) -> Result<bool> {
     if step.each == 0 {
-        return node.perform(step, b"").map(Some);
+        return node.perform(step, b"");
     }
-    let mut all = Outcome::Unchanged;
-    for item in node.facts.items(step.each) {
-        if node.perform(step, item)? == Outcome::Done {
-            all = Outcome::Done;
-        }
+    let mut items = node.facts.get(step.each);
+    let mut has_acted = false;
+    while !items.is_empty() {
+        has_acted |= node.perform(step, cut(&mut items, b'\n'))?;
     }
-    Ok(Some(all))
+    Ok(has_acted)
 }
 
-fn fail(node: &mut Node, why: &str) {
+fn fail(node: &mut Node, fault: Fault) {
+    node.say_fault(b"this instance does not become a node: ", fault);
     let reason = node
-        .other
+        .text
         .clear()
-        .push_all(&[why.as_bytes(), b" ", node.detail.get()])
+        .push(fault.words().as_bytes())
+        .push(node.detail.get())
         .get();
     let reason = node.facts.keep(reason).unwrap_or_default();
-    let instance = node.facts.get(fact::INSTANCE);
-    Line::new()
-        .text(instance)
-        .text(b" does not become a node: ")
-        .text(reason);
-    let _unwritten = node.journal.note(&[b"failed: ", reason]);
+    let _unwritten = node.journal.note(b" failed: ", reason);
     node.stop_started();
     // The group first: it is what puts another instance in the place of this one.
-    node.abandon();
-    if !node.facts.get(fact::BUCKET).is_empty() && node.report(b"failed", reason).is_err() {
-        Line::new()
-            .text(b"the cluster's state could not be told: ")
-            .text(node.detail.get());
+    if let Err(fault) = node.complete(b"ABANDON") {
+        node.say_fault(b"Auto Scaling is not told: ", fault);
+    }
+    if let Err(fault) = node.report(b"failed", reason) {
+        node.say_fault(b"there is no report: ", fault);
     }
 }
 

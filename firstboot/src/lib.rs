@@ -16,6 +16,7 @@ pub mod json;
 pub mod launch;
 pub mod lifecycle;
 pub mod node;
+pub mod phrase;
 pub mod program;
 pub mod reader;
 pub mod report;

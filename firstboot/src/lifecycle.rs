@@ -2,9 +2,10 @@
 //! still at work.
 
 use crate::bytes::{Fault, Result, find};
-use crate::clock::{self, Tries};
-use crate::console::Line;
+use crate::clock::Tries;
 use crate::node::{Node, fact};
+use crate::phrase;
+use crate::phrase::{D, E};
 use crate::sys;
 
 /// How long the group is told, in seconds.
@@ -13,10 +14,8 @@ const TELL_SECS: u64 = 60;
 /// How long an instance may wait in a warm pool, in seconds: less than the unit that runs the engine.
 const WARM_SECS: u64 = 3_000;
 
-/// Milliseconds between two signs of life: EC2's shortest heartbeat timeout is 30 s, ours is longer.
+/// Milliseconds between two signs of life.
 const HEARTBEAT_MS: u64 = 60_000;
-
-const VERSION: &[u8] = b"2011-01-01";
 
 impl Node {
     /// The state that Auto Scaling wants the instance to reach; empty outside a group.
@@ -24,10 +23,7 @@ impl Node {
         let state = self
             .imds
             .get(b"meta-data/autoscaling/target-lifecycle-state")?;
-        match state {
-            Some(state) => self.facts.keep(state.trim_ascii()),
-            None => Ok(b""),
-        }
+        self.facts.keep(state.unwrap_or_default().trim_ascii())
     }
 
     /// Waits while the instance belongs to a warm pool: it must not join anything yet.
@@ -35,7 +31,7 @@ impl Node {
         let mut tries = Tries::for_secs(WARM_SECS);
         while self.target_state()?.starts_with(b"Warmed:") {
             if !tries.again() {
-                return Err(Fault("the instance stays in its warm pool"));
+                return self.fault(Fault::NotInTime, b"out of the warm pool");
             }
         }
         Ok(())
@@ -46,46 +42,30 @@ impl Node {
         if self.target_state()?.is_empty() {
             return Ok(());
         }
-        if self.profile.get().is_empty() {
-            return self.fault(
-                "Auto Scaling cannot be told",
-                &[b"without an instance profile"],
-            );
+        if self.profile.is_empty() {
+            return self.fault(Fault::NoProfile, b"Auto Scaling is not told");
         }
-        let status = self.ask_scaling(
-            b"CompleteLifecycleAction",
-            &[b"LifecycleActionResult", result],
-        )?;
-        if status == 200 {
-            return Ok(());
-        }
-        // Nothing waits: an earlier boot has told, or the group has no hook.
-        if find(self.output.get(), b"No active Lifecycle Action").is_some()
-            && self.target_state()? == b"InService"
+        self.facts.set(E, result)?;
+        let status =
+            self.ask_scaling(phrase!("CompleteLifecycleAction&LifecycleActionResult={e}"))?;
+        // Nothing may wait: an earlier boot has told, or the group has no hook.
+        if status == 200
+            || find(self.output.get(), b"No active Lifecycle Action").is_some()
+                && self.target_state()? == b"InService"
         {
             return Ok(());
         }
         self.refused(status)
     }
 
-    fn ask_scaling(&mut self, action: &[u8], more: &[&[u8]]) -> Result<u64> {
-        let get = |number| self.facts.get(number);
-        let [region, group, instance] = [fact::REGION, fact::GROUP, fact::INSTANCE].map(get);
-        let hook = self.header.hook;
-        self.begin(b"autoscaling", region, b"");
-        self.parameters(&[
-            b"Action",
-            action,
-            b"Version",
-            VERSION,
-            b"AutoScalingGroupName",
-            group,
-            b"LifecycleHookName",
-            hook,
-            b"InstanceId",
-            instance,
-        ]);
-        self.parameters(more);
+    fn ask_scaling(&mut self, action: &'static [u8]) -> Result<u64> {
+        self.keep(D, action, b"")?;
+        self.facts.set(E, self.header.hook)?;
+        let region = self.facts.get(fact::REGION);
+        let more = phrase!(
+            "data = \"Version=2011-01-01&InstanceId={instance}&LifecycleHookName={e}&AutoScalingGroupName={group}&Action={d}\"\n"
+        );
+        self.begin(b"autoscaling", region, b"", more)?;
         self.send(&mut Tries::for_secs(TELL_SECS))
     }
 
@@ -97,25 +77,12 @@ impl Node {
             sys::end_with_parent();
             while sys::parent() == me {
                 sys::pause(HEARTBEAT_MS);
-                let told = self.ask_scaling(b"RecordLifecycleActionHeartbeat", &[]);
-                if told != Ok(200) {
+                if self.ask_scaling(b"RecordLifecycleActionHeartbeat") != Ok(200) {
                     // Told, timed out or never asked for: no sign is waited for any more.
                     break;
                 }
             }
             sys::exit(0);
-        }
-    }
-
-    /// Tells the group at once that this will be no node; what cannot be told, its hook abandons.
-    pub fn abandon(&mut self) {
-        let begun = clock::now_ms();
-        if self.complete(b"ABANDON").is_err() {
-            Line::new()
-                .text(b"Auto Scaling could not be told within ")
-                .number((clock::now_ms() - begun) / 1_000)
-                .text(b" s: ")
-                .text(self.detail.get());
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Owns what the engine works with: the node's facts, its buffers, its journal, and the words for
 //! what went wrong. Must not decide what happens.
 
-use crate::bytes::{Fault, Result, Text};
-use crate::child::{self, Ended};
+use crate::bytes::{Fault, Result, Text, cut, last_line};
+use crate::child;
 use crate::clock::Tries;
+use crate::console;
 use crate::facts::Facts;
 use crate::imds::Imds;
 use crate::journal::Journal;
-use crate::reader::Header;
+use crate::program::mark;
+use crate::reader::{Header, List};
 
 /// The numbers of the facts that every node has; their names are in [`crate::program::FACTS`].
 pub mod fact {
@@ -55,8 +57,8 @@ pub struct Node {
     pub imds: Imds,
     /// What has been done.
     pub journal: Journal,
-    /// The role whose credentials it uses; empty if it has none.
-    pub profile: Text,
+    /// Where the metadata service has the credentials of its role; empty if it has none.
+    pub profile: &'static [u8],
     /// Where AWS is, instead of at its own names: for tests.
     pub endpoint: &'static [u8],
     /// What the last program or request said.
@@ -77,9 +79,11 @@ pub struct Node {
     pub config: Text,
     /// What a fault is about.
     pub detail: Text,
+    /// A line for the console.
+    pub line: Text,
     /// JSON members of the node's report.
     pub members: Text,
-    /// The command that stops what was started, should the launch fail.
+    /// The units that were started, each with NUL: they are stopped should the launch fail.
     pub started: Text,
 }
 
@@ -92,7 +96,7 @@ impl Node {
             header,
             imds: Imds::default(),
             journal: Journal::default(),
-            profile: Text::new(1 << 10),
+            profile: b"",
             endpoint,
             output: Text::new(OUTPUT_ROOM),
             etag: Text::new(1 << 10),
@@ -103,109 +107,136 @@ impl Node {
             request: text(),
             config: text(),
             detail: Text::new(1 << 10),
+            line: Text::new(1 << 10),
             members: text(),
             started: text(),
         }
     }
 
     /// A fault and what it is about.
-    pub fn fault<T>(&mut self, what: &'static str, about: &[&[u8]]) -> Result<T> {
-        self.detail.clear().push_all(about);
-        Err(Fault(what))
+    pub fn fault<T>(&mut self, fault: Fault, about: &'static [u8]) -> Result<T> {
+        // What cannot be said is left out.
+        let _unsaid = self.facts.expand(about, b"", self.detail.clear());
+        Err(fault)
+    }
+
+    /// Shows a line.
+    pub fn say(&mut self, sentence: &'static [u8]) {
+        let _unsaid = self.facts.expand(sentence, b"", self.line.clear());
+        console::say(self.line.get());
+    }
+
+    /// Shows why something is not so.
+    pub fn say_fault(&mut self, begin: &[u8], fault: Fault) {
+        self.line
+            .clear()
+            .push(begin)
+            .push(fault.words().as_bytes())
+            .push(self.detail.get());
+        console::say(self.line.get());
     }
 
     /// Makes `self.text` from a template.
     pub fn expand(&mut self, template: &'static [u8], item: &[u8]) -> Result<()> {
         let made = self.facts.expand(template, item, self.text.clear());
-        self.about(made, template)
-    }
-
-    /// Says of a template what could not be made from it.
-    fn about(&mut self, made: Result<()>, template: &'static [u8]) -> Result<()> {
         if made.is_err() {
-            self.detail.clear().push(crate::facts::first_line(template));
+            // Its beginning tells which it is.
+            self.detail
+                .clear()
+                .push(&template[..template.len().min(40)]);
         }
         made
     }
 
-    /// A text that is kept.
-    pub fn kept(&mut self, template: &'static [u8], item: &[u8]) -> Result<&'static [u8]> {
+    /// A text that is kept as a fact of the engine's own.
+    pub fn keep(
+        &mut self,
+        number: u8,
+        template: &'static [u8],
+        item: &[u8],
+    ) -> Result<&'static [u8]> {
         self.expand(template, item)?;
-        self.facts.keep(self.text.get())
+        self.facts.set(number, self.text.get())?;
+        Ok(self.facts.get(number))
     }
 
     /// Writes `self.arguments`. One that is a whole block over a list becomes one for each item.
-    pub fn expand_arguments(&mut self, list: crate::reader::List, item: &[u8]) -> Result<()> {
-        use crate::program::mark;
+    pub fn expand_arguments(&mut self, list: List, item: &[u8]) -> Result<()> {
         self.arguments.clear();
         for argument in list {
-            let made = match argument {
-                [mark::EACH, over, inner @ .., mark::END] => {
-                    self.facts.items(*over).try_for_each(|one| {
-                        let made = self.facts.expand(inner, one, &mut self.arguments);
-                        self.arguments.push(b"\0");
-                        made
-                    })
-                }
-                _ => {
-                    let made = self.facts.expand(argument, item, &mut self.arguments);
-                    self.arguments.push(b"\0");
-                    made
-                }
+            let (over, inner) = match argument {
+                [mark::EACH, over, inner @ .., mark::END] => (*over, inner),
+                _ => (0, argument),
             };
-            self.about(made, argument)?;
+            let mut items = self.facts.get(over);
+            // Without a list once, for the current item.
+            while over == 0 || !items.is_empty() {
+                let one = if over == 0 {
+                    item
+                } else {
+                    cut(&mut items, b'\n')
+                };
+                let made = self.facts.expand(inner, one, &mut self.arguments);
+                if made.is_err() {
+                    self.detail.clear().push(&inner[..inner.len().min(40)]);
+                    return made;
+                }
+                self.arguments.push(b"\0");
+                if over == 0 {
+                    break;
+                }
+            }
         }
-        Ok(())
+        self.arguments.whole().map(drop)
     }
 
-    /// Runs `self.arguments` with `self.text` as its input.
-    pub fn run(&mut self, milliseconds: u64) -> Result<Ended> {
-        let arguments = self.arguments.whole()?;
+    /// Runs `self.arguments` with `self.text` as its input; gives the exit status.
+    pub fn run(&mut self, tries: &Tries) -> Result<u8> {
+        let (arguments, input) = (self.arguments.get(), self.text.get());
         child::run(
             arguments,
-            self.text.get(),
+            input,
             &mut self.output,
             &mut self.errors,
-            milliseconds,
+            tries.left_ms(),
         )
     }
 
-    /// Runs a command without input; says whether it succeeded.
-    pub fn succeeds(&mut self, arguments: &[&[u8]], tries: &Tries) -> Result<bool> {
-        self.arguments.clear().push_all(arguments);
+    /// Runs a command without input, its arguments ending with NUL; says whether it succeeded.
+    pub fn succeeds(&mut self, command: &'static [u8], tries: &Tries) -> Result<bool> {
+        self.facts.expand(command, b"", self.arguments.clear())?;
         self.text.clear();
-        Ok(self.run(tries.left_ms())?.is_success())
+        Ok(self.run(tries)? == 0)
+    }
+
+    /// Runs a command that must succeed.
+    pub fn must(&mut self, command: &'static [u8], tries: &Tries) -> Result<()> {
+        if self.succeeds(command, tries)? {
+            return Ok(());
+        }
+        self.failed(1, false)
     }
 
     /// The fault of a program that did not succeed: its name, how it ended, its last words.
-    pub fn ended<T>(&mut self, ended: Ended, is_secret: bool) -> Result<T> {
-        let name = crate::bytes::split(self.arguments.get(), b"\0").0;
-        self.detail.clear().push(name);
-        let status = match ended {
-            Ended::With(status) => status,
-            Ended::Late => 0,
-        };
-        if status != 0 {
-            self.detail
-                .push(b" (exit status ")
-                .number(status.into())
-                .push(b")");
-        }
-        let said = match self.errors.get().trim_ascii_end() {
-            b"" => self.output.get().trim_ascii_end(),
+    pub fn failed<T>(&mut self, status: u8, is_secret: bool) -> Result<T> {
+        let name = cut(&mut self.arguments.get(), 0);
+        self.detail
+            .clear()
+            .push(name)
+            .push(b" (exit status ")
+            .number(status.into())
+            .push(b")");
+        let said = match last_line(self.errors.get()) {
+            b"" => last_line(self.output.get()),
             errors => errors,
         };
-        if !is_secret && !said.is_empty() {
-            let last = said
-                .rsplit(|byte| *byte == b'\n')
-                .next()
-                .unwrap_or_default();
-            self.detail.push_all(&[b": ", &last[..last.len().min(512)]]);
+        if !is_secret {
+            self.detail.push(b": ").push(&said[..said.len().min(512)]);
         }
-        match ended {
-            Ended::With(127) => Err(Fault("there is no program")),
-            Ended::With(_) => Err(Fault("a program failed:")),
-            Ended::Late => Err(Fault("a program was killed because its time was over:")),
-        }
+        Err(if status == child::LATE {
+            Fault::Late
+        } else {
+            Fault::Failed
+        })
     }
 }

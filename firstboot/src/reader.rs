@@ -1,8 +1,7 @@
 //! Owns reading role programs, whose format is in [`crate::program`]. Must not trust them: a damaged
-//! one ends with [`DAMAGED`].
+//! one ends with [`Fault::Damaged`].
 
-use crate::bytes::{Hash, Result};
-use crate::facts::DAMAGED;
+use crate::bytes::{Fault, Hash, Result};
 use crate::program::op;
 
 /// What is left of a program.
@@ -12,7 +11,7 @@ pub struct Reader(pub &'static [u8]);
 impl Reader {
     /// A number of one byte.
     pub fn byte(&mut self) -> Result<u8> {
-        let (first, rest) = self.0.split_first().ok_or(DAMAGED)?;
+        let (first, rest) = self.0.split_first().ok_or(Fault::Damaged)?;
         self.0 = rest;
         Ok(*first)
     }
@@ -24,7 +23,11 @@ impl Reader {
 
     /// Text in template encoding.
     pub fn text(&mut self) -> Result<&'static [u8]> {
-        let end = self.0.iter().position(|byte| *byte == 0).ok_or(DAMAGED)?;
+        let end = self
+            .0
+            .iter()
+            .position(|byte| *byte == 0)
+            .ok_or(Fault::Damaged)?;
         let text = &self.0[..end];
         self.0 = &self.0[end + 1..];
         Ok(text)
@@ -33,7 +36,7 @@ impl Reader {
     /// So many bytes as their count says.
     pub fn counted(&mut self) -> Result<&'static [u8]> {
         let count = usize::from(self.byte()?);
-        let (bytes, rest) = self.0.split_at_checked(count).ok_or(DAMAGED)?;
+        let (bytes, rest) = self.0.split_at_checked(count).ok_or(Fault::Damaged)?;
         self.0 = rest;
         Ok(bytes)
     }
@@ -153,7 +156,7 @@ fn fields(operation: u8) -> Result<&'static [u8]> {
         op::PEERS | op::SET => b"bss",
         op::VOLUME => b"ss",
         op::REPORT => b"s",
-        _ => return Err(DAMAGED),
+        _ => return Err(Fault::Damaged),
     })
 }
 

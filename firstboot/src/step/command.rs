@@ -1,22 +1,22 @@
 //! Owns running commands and waiting until one succeeds.
 
-use super::Outcome;
+use super::HasActed;
 use crate::bytes::{Fault, Result, find};
-use crate::child::Ended;
+use crate::child::NOT_FOUND;
 use crate::clock::Tries;
 use crate::node::Node;
+use crate::phrase::A;
 use crate::program::flag;
 use crate::reader::Step;
 
 impl Node {
-    pub(super) fn command(&mut self, step: &Step, item: &[u8], tries: &Tries) -> Result<Outcome> {
-        let is_secret = step.flags & flag::SECRET != 0;
+    pub(super) fn command(&mut self, step: &Step, item: &[u8], tries: &Tries) -> Result<HasActed> {
         let [command, unless] = step.lists;
         if !unless.is_empty() {
             self.expand_arguments(unless, item)?;
             self.text.clear();
-            if self.run(tries.left_ms())?.is_success() {
-                return Ok(Outcome::Unchanged);
+            if self.run(tries)? == 0 {
+                return Ok(false);
             }
         }
         self.expand_arguments(command, item)?;
@@ -24,43 +24,41 @@ impl Node {
         // Once on an instance, and again when what it says changes: then it is another command.
         let is_once = unless.is_empty() && step.flags & flag::ALWAYS == 0;
         let mut key = step.hash;
-        if is_once {
-            key.add(self.arguments.get());
-            key.add(self.text.get());
-            key = self.journal.distinct(key);
-            if self.journal.has(key.0) {
-                return Ok(Outcome::Unchanged);
-            }
+        key.add(self.arguments.get());
+        key.add(self.text.get());
+        let key = self.journal.distinct(key);
+        if is_once && self.journal.has(key) {
+            return Ok(false);
         }
-        let ended = self.run(tries.left_ms())?;
-        if !ended.is_success() {
-            return self.ended(ended, is_secret);
+        let status = self.run(tries)?;
+        if status != 0 {
+            return self.failed(status, step.flags & flag::SECRET != 0);
         }
         self.take_output(step.out)?;
         if is_once {
-            self.journal.done(key.0, step.title)?;
+            self.journal.done(key, step.title)?;
         }
-        Ok(Outcome::Done)
+        Ok(true)
     }
 
-    pub(super) fn wait(&mut self, step: &Step, item: &[u8], tries: &mut Tries) -> Result<Outcome> {
+    pub(super) fn wait(&mut self, step: &Step, item: &[u8], tries: &mut Tries) -> Result<HasActed> {
         let [input, expected, _] = step.texts;
-        let expected = self.kept(expected, item)?;
+        let expected = self.keep(A, expected, item)?;
         loop {
             self.expand_arguments(step.lists[0], item)?;
             self.expand(input, item)?;
-            let ended = self.run(tries.left_ms())?;
+            let status = self.run(tries)?;
             let said = self.output.get();
-            if ended.is_success() && (expected.is_empty() || find(said, expected).is_some()) {
+            if status == 0 && (expected.is_empty() || find(said, expected).is_some()) {
                 self.take_output(step.out)?;
-                return Ok(Outcome::Unchanged);
+                return Ok(false);
             }
-            let is_missing = ended == Ended::With(127);
-            if is_missing || !tries.again() {
-                let fault = self.ended::<()>(ended, step.flags & flag::SECRET != 0);
-                return match fault {
-                    Err(fault) if is_missing => Err(fault),
-                    _ => Err(Fault("it did not come to hold in time:")),
+            if status == NOT_FOUND || !tries.again() {
+                let failed = self.failed::<()>(status, step.flags & flag::SECRET != 0);
+                return if status == NOT_FOUND {
+                    failed.map(|()| false)
+                } else {
+                    Err(Fault::NotInTime)
                 };
             }
         }

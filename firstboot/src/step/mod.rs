@@ -9,53 +9,46 @@ mod units;
 mod volume;
 mod write;
 
-use crate::bytes::Result;
+use crate::bytes::{Fault, Result};
 use crate::clock::Tries;
-use crate::facts::DAMAGED;
 use crate::node::Node;
 use crate::program::op;
 use crate::reader::Step;
 
-/// What a step came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Something was done.
-    Done,
-    /// Everything was as it should be.
-    Unchanged,
-}
+/// Whether a step did something; otherwise everything was as it should be.
+pub type HasActed = bool;
 
 impl Node {
     /// Does a step, for one item of its list if it has one.
-    pub fn perform(&mut self, step: &Step, item: &[u8]) -> Result<Outcome> {
-        let mut tries = Tries::for_secs(step.deadline_secs.into());
+    pub fn perform(&mut self, step: &Step, item: &[u8]) -> Result<HasActed> {
+        let tries = &mut Tries::for_secs(step.deadline_secs.into());
         match step.op {
             op::WRITE => self.write(step, item),
-            op::RUN => self.command(step, item, &tries),
-            op::WAIT => self.wait(step, item, &mut tries),
-            op::CLAIM => self.claim(step, item, &mut tries),
-            op::SECRETS => self.secrets(step, &mut tries),
-            op::PEERS => self.peers(step, item, &mut tries),
-            op::VOLUME => self.volume(step, item, &mut tries),
-            op::START => self.start(step, item, &mut tries),
+            op::RUN => self.command(step, item, tries),
+            op::WAIT => self.wait(step, item, tries),
+            op::CLAIM => self.claim(step, item, tries),
+            op::SECRETS => self.secrets(step, tries),
+            op::PEERS => self.peers(step, item, tries),
+            op::VOLUME => self.volume(step, item, tries),
+            op::START => self.start(step, item, tries),
             op::REPORT => {
                 self.expand(step.texts[0], item)?;
-                self.members.push_all(&[b",", self.text.get()]);
-                Ok(Outcome::Done)
+                self.members.push(b",").push(self.text.get());
+                Ok(true)
             }
             op::SET => self.set(step, item),
-            _ => Err(DAMAGED),
+            _ => Err(Fault::Damaged),
         }
     }
 
-    fn set(&mut self, step: &Step, item: &[u8]) -> Result<Outcome> {
-        let mut value = self.kept(step.texts[0], item)?;
+    fn set(&mut self, step: &Step, item: &[u8]) -> Result<HasActed> {
+        let value = self.keep(step.out, step.texts[0], item)?;
         if step.number != 0 {
             self.expand(step.texts[1], item)?;
-            value = yes_or_no(value == self.text.get());
+            self.facts
+                .set(step.out, yes_or_no(value == self.text.get()))?;
         }
-        self.facts.set(step.out, value)?;
-        Ok(Outcome::Unchanged)
+        Ok(false)
     }
 }
 

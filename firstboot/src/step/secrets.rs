@@ -1,46 +1,41 @@
 //! Owns reading secrets from the Parameter Store. Their values stay in this process and in what is
 //! made from them.
 
-use super::Outcome;
-use crate::bytes::Result;
+use super::HasActed;
+use crate::bytes::{Fault, Result, find};
 use crate::clock::Tries;
 use crate::json;
 use crate::node::{Node, fact};
+use crate::phrase;
+use crate::phrase::E;
 use crate::reader::Step;
 
 impl Node {
-    pub(super) fn secrets(&mut self, step: &Step, tries: &mut Tries) -> Result<Outcome> {
-        for (number, name) in (step.out..).zip(step.lists[0]) {
+    pub(super) fn secrets(&mut self, step: &Step, tries: &mut Tries) -> Result<HasActed> {
+        let mut number = step.out;
+        for name in step.lists[0] {
+            self.facts.set(E, name)?;
             let region = self.facts.get(fact::REGION);
-            let cluster = self.facts.get(fact::CLUSTER);
-            self.begin(b"ssm", region, b"");
-            self.request.push_all(&[
-                b"header = \"content-type: application/x-amz-json-1.1\"\n",
-                b"header = \"x-amz-target: AmazonSSM.GetParameter\"\n",
-                b"data-raw = \"{\\\"WithDecryption\\\":true,\\\"Name\\\":\\\"/vmimage/",
-                cluster,
-                b"/",
-                name,
-                b"\\\"}\"\n",
-            ]);
+            let more = phrase!(
+                "header = \"content-type: application/x-amz-json-1.1\"\nheader = \"x-amz-target: AmazonSSM.GetParameter\"\ndata-raw = \"{\\\"WithDecryption\\\":true,\\\"Name\\\":\\\"/vmimage/{cluster}/{e}\\\"}\"\n"
+            );
+            self.begin(b"ssm", region, b"", more)?;
             let status = self.send(tries)?;
-            if status != 200 {
-                if crate::bytes::find(self.output.get(), b"ParameterNotFound").is_some() {
-                    return self.fault(
-                        "there is no secret",
-                        &[b"/vmimage/", cluster, b"/", name, b" in ", region],
-                    );
-                }
-                return self.refused(status);
+            if find(self.output.get(), b"ParameterNotFound").is_some() {
+                return self.fault(
+                    Fault::Missing,
+                    phrase!("secret /vmimage/{cluster}/{e} in {region}"),
+                );
             }
             let value = json::raw(self.output.get(), b"Value").unwrap_or_default();
             json::unescape(value, self.other.clear());
-            if self.other.get().is_empty() {
-                return self.fault("a secret is empty:", &[name]);
+            if status != 200 || self.other.get().is_empty() {
+                return self.refused(status);
             }
             let value = self.other.whole()?;
             self.facts.set(number, value)?;
+            number += 1;
         }
-        Ok(Outcome::Unchanged)
+        Ok(false)
     }
 }

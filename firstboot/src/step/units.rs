@@ -1,75 +1,77 @@
 //! Owns starting units. The unit that runs the engine comes before much else at boot, so nothing here
 //! waits for a job: it asks how the units are until they are active.
 
-use super::Outcome;
-use crate::bytes::{Fault, Result, find};
+use super::HasActed;
+use crate::bytes::{Fault, Result, find, last_line};
 use crate::clock::Tries;
 use crate::node::Node;
+use crate::phrase;
+use crate::phrase::E;
 use crate::reader::Step;
 
 impl Node {
-    pub(super) fn start(&mut self, step: &Step, item: &[u8], tries: &mut Tries) -> Result<Outcome> {
+    pub(super) fn start(
+        &mut self,
+        step: &Step,
+        item: &[u8],
+        tries: &mut Tries,
+    ) -> Result<HasActed> {
         self.expand_arguments(step.lists[0], item)?;
-        let units = self.facts.keep(self.arguments.whole()?)?;
-        if self.are_active(units, tries)? {
-            self.started.push(units);
-            return Ok(Outcome::Unchanged);
-        }
-        if !self.succeeds(&[b"systemctl\0start\0--no-block\0", units], tries)? {
-            return self.ended(crate::child::Ended::With(1), false);
-        }
-        self.started.push(units);
+        self.started.push(self.arguments.get());
+        let units = self.facts.keep(self.arguments.get())?;
+        let mut has_acted = false;
         loop {
-            if self.are_active(units, tries)? {
-                return Ok(Outcome::Done);
+            self.with_units(b"systemctl\0is-active\0", units, tries)?;
+            let states = self.output.get();
+            // `inactive` and `activating` are not.
+            let is_up = find(states, b"inactive")
+                .or_else(|| find(states, b"ing"))
+                .is_none();
+            let has_failed = find(states, b"failed").is_some();
+            if is_up && !has_failed {
+                return Ok(has_acted);
             }
-            let has_failed = find(self.output.get(), b"failed").is_some();
-            if has_failed || !tries.again() {
-                self.arguments
-                    .clear()
-                    .push_all(&[b"systemctl\0--no-pager\0--lines=3\0status\0", units]);
-                let _shown = self.run(5_000)?;
-                let said = self.output.get().trim_ascii_end();
-                let last = said
-                    .rsplit(|byte| *byte == b'\n')
-                    .next()
-                    .unwrap_or_default();
-                self.detail.clear();
-                for unit in units.split(|byte| *byte == 0) {
-                    self.detail.push_all(&[unit, b" "]);
+            if !has_acted {
+                has_acted = true;
+                let status = self.with_units(b"systemctl\0start\0--no-block\0", units, tries)?;
+                if status != 0 {
+                    return self.failed(status, false);
                 }
-                self.detail.push_all(&[b"- ", &last[..last.len().min(512)]]);
-                return Err(Fault(if has_failed {
-                    "a unit failed:"
+            } else if has_failed || !tries.again() {
+                let _shown = self.with_units(
+                    b"systemctl\0--no-pager\0-n3\0status\0",
+                    units,
+                    &Tries::for_secs(5),
+                )?;
+                let said = last_line(self.output.get());
+                self.facts.set(E, &said[..said.len().min(512)])?;
+                let fault = if has_failed {
+                    Fault::UnitFailed
                 } else {
-                    "units are not active in time:"
-                }));
+                    Fault::NotInTime
+                };
+                return self.fault(fault, phrase!("{e}"));
             }
         }
     }
 
-    /// Whether all units are active; what they are is then in `self.output`.
-    fn are_active(&mut self, units: &[u8], tries: &Tries) -> Result<bool> {
-        self.succeeds(&[b"systemctl\0is-active\0", units], tries)?;
-        let mut states = self
-            .output
-            .get()
-            .trim_ascii_end()
-            .split(|byte| *byte == b'\n');
-        Ok(states.all(|state| state == b"active"))
+    fn with_units(&mut self, command: &[u8], units: &[u8], tries: &Tries) -> Result<u8> {
+        self.arguments.clear().push(command).push(units);
+        self.text.clear();
+        self.run(tries)
     }
 
     /// Stops what was started: a node that is half configured serves nobody.
     pub fn stop_started(&mut self) {
-        let tries = Tries::for_secs(10);
-        let mut units = [0; 4096];
-        let started = self.started.get();
-        if let Some(place) = units.get_mut(..started.len())
-            && !started.is_empty()
+        if let Ok(units) = self.facts.keep(self.started.get())
+            && !units.is_empty()
         {
-            place.copy_from_slice(started);
             // Whether it works or not: the launch has failed.
-            let _stopped = self.succeeds(&[b"systemctl\0stop\0--no-block\0", place], &tries);
+            let _stopped = self.with_units(
+                b"systemctl\0stop\0--no-block\0",
+                units,
+                &Tries::for_secs(10),
+            );
         }
     }
 }

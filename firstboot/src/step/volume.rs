@@ -1,11 +1,13 @@
 //! Owns the data volume of a slot: attaches it, makes a file system where there is certainly nothing,
 //! and mounts it. What is on a volume is never overwritten.
 
-use super::Outcome;
-use crate::bytes::{Hash, Result, between, find, is_word};
+use super::HasActed;
+use crate::aws::describe;
+use crate::bytes::{Fault, Hash, Result, between, find, is_word};
 use crate::clock::Tries;
-use crate::console::Line;
 use crate::node::{Node, fact};
+use crate::phrase;
+use crate::phrase::{A, B, D, E};
 use crate::reader::Step;
 use crate::sys;
 
@@ -18,204 +20,142 @@ impl Node {
         step: &Step,
         item: &[u8],
         tries: &mut Tries,
-    ) -> Result<Outcome> {
+    ) -> Result<HasActed> {
         let [mount, kind, _] = step.texts;
-        let mount = self.kept(mount, item)?;
         let id = self.attach(tries)?;
         self.facts.set(step.out, id)?;
         let device = self.device(id, tries)?;
-        if self.succeeds(&[b"mountpoint\0-q\0", mount, b"\0"], tries)? {
-            return Ok(Outcome::Unchanged);
+        self.keep(B, mount, item)?;
+        self.keep(D, kind, item)?;
+        self.facts.set(E, id)?;
+        if self.succeeds(phrase!("mountpoint\0-q\0{b}\0"), tries)? {
+            return Ok(false);
         }
-        self.format(id, device, kind, tries)?;
-        for (at, byte) in mount.iter().enumerate().skip(1) {
-            if *byte == b'/' || at + 1 == mount.len() {
-                let end = if *byte == b'/' { at } else { mount.len() };
-                // Mounting says what is wrong with it.
-                let _made = sys::make_directory(&mount[..end], 0o755);
-            }
-        }
-        let is_file = sys::kind(device).is_ok_and(sys::Kind::is_file);
-        let mounted = if is_file {
+        self.format(device, tries)?;
+        self.must(phrase!("mkdir\0-p\0{b}\0"), tries)?;
+        let mode = sys::mode(device);
+        if mode.is_ok_and(|mode| mode & 0o170_000 == 0o100_000) {
             // A container cannot mount a file system of its own: beside a volume's file lies the
             // folder that stands for what is on it.
-            let folder = &device[..device.len() - b"device".len()];
-            self.succeeds(
-                &[b"mount\0--bind\0", folder, b"data\0", mount, b"\0"],
-                tries,
-            )?
+            self.facts
+                .set(A, device.strip_suffix(b"device").unwrap_or_default())?;
+            self.must(phrase!("mount\0--bind\0{a}data\0{b}\0"), tries)?;
         } else {
-            self.succeeds(
-                &[
-                    b"mount\0-o\0noatime\0-t\0",
-                    kind,
-                    b"\0",
-                    device,
-                    b"\0",
-                    mount,
-                    b"\0",
-                ],
-                tries,
-            )?
-        };
-        if mounted {
-            Ok(Outcome::Done)
-        } else {
-            self.ended(crate::child::Ended::With(32), false)
+            self.must(phrase!("mount\0-o\0noatime\0-t\0{d}\0{a}\0{b}\0"), tries)?;
         }
+        Ok(true)
     }
 
     /// Attaches the slot's volume; gives its id.
     fn attach(&mut self, tries: &mut Tries) -> Result<&'static [u8]> {
-        let get = |number| self.facts.get(number);
-        let [me, region, cluster, role, slot] = [
-            fact::INSTANCE,
-            fact::REGION,
-            fact::CLUSTER,
-            fact::ROLE,
-            fact::SLOT,
-        ]
-        .map(get);
+        let region = self.facts.get(fact::REGION);
+        let me = self.facts.get(fact::INSTANCE);
         loop {
-            self.begin(b"ec2", region, b"");
-            self.parameters(&[
-                b"Action",
-                b"DescribeVolumes",
-                b"Version",
-                b"2016-11-15",
-                b"Filter.1.Name",
-                b"tag:vmimage:cluster",
-                b"Filter.1.Value.1",
-                cluster,
-                b"Filter.2.Name",
-                b"tag:vmimage:role",
-                b"Filter.2.Value.1",
-                role,
-                b"Filter.3.Name",
-                b"tag:vmimage:slot",
-                b"Filter.3.Value.1",
-                slot,
-            ]);
-            let status = self.send(tries)?;
-            if status != 200 {
-                return self.refused(status);
-            }
+            let more = describe!(
+                "DescribeVolumes",
+                "{role}&Filter.3.Name=tag:vmimage:slot&Filter.3.Value.1={slot}"
+            );
+            self.begin(b"ec2", region, b"", more)?;
+            self.send_well(tries)?;
             let said = self.output.get();
-            let volume =
-                between(said, b"<volumeId>", b"</volumeId>").filter(|id| is_word(id, b"-"));
-            let Some(volume) = volume else {
-                return self.fault("there is no data volume for slot", &[slot]);
+            let id = between(said, b"<volumeId>", b"<").filter(|id| is_word(id, b"-"));
+            let Some(id) = id else {
+                return self.fault(Fault::Missing, phrase!("data volume of slot {slot}"));
             };
-            let id = self.facts.keep(volume)?;
-            let mut ids = said.split(|byte| *byte == b'<');
-            if ids.any(|tag| {
-                tag.strip_prefix(b"volumeId>")
-                    .is_some_and(|other| other != id)
-            }) {
-                return self.fault("there are several data volumes for slot", &[slot]);
+            let id = self.facts.keep(id)?;
+            self.facts.set(E, id)?;
+            // Its attachments name it as well.
+            let mut rest = said;
+            while let Some(at) = find(rest, b"<volumeId>") {
+                rest = &rest[at + 10..];
+                if !rest.starts_with(id) {
+                    return self.fault(Fault::Foreign, phrase!("slot {slot} has several"));
+                }
             }
-            let holder = between(said, b"<instanceId>", b"</instanceId>");
+            let holder = between(said, b"<instanceId>", b"<");
             if holder == Some(me) {
                 return Ok(id);
             }
             if holder.is_none() {
-                self.begin(b"ec2", region, b"");
-                self.parameters(&[
-                    b"Action",
-                    b"AttachVolume",
-                    b"Version",
-                    b"2016-11-15",
-                    b"VolumeId",
-                    id,
-                    b"InstanceId",
-                    me,
-                    b"Device",
-                    b"/dev/sdf",
-                ]);
+                let more = phrase!(
+                    "data = \"Version=2016-11-15&Action=AttachVolume&VolumeId={e}&InstanceId={instance}&Device=/dev/sdf\"\n"
+                );
+                self.begin(b"ec2", region, b"", more)?;
                 let status = self.send(tries)?;
-                if status == 200 {
-                    return Ok(id);
-                }
                 // Between being taken from one instance and given to another a volume is in no
                 // state for either.
                 let body = self.output.get();
-                if find(body, b"VolumeInUse")
-                    .or_else(|| find(body, b"IncorrectState"))
-                    .is_none()
-                {
+                let is_busy = find(body, b"VolumeInUse").or_else(|| find(body, b"IncorrectState"));
+                if status != 200 && is_busy.is_none() {
                     return self.refused(status);
                 }
+            } else {
+                self.say(phrase!(
+                    "{e} is still attached to another instance, trying again"
+                ));
             }
-            Line::new()
-                .text(id)
-                .text(b" is still attached elsewhere, trying again");
             if !tries.again() {
-                return self.fault("a data volume is not free in time:", &[id]);
+                return self.fault(Fault::NotInTime, phrase!("{e} is not free"));
             }
         }
     }
 
-    /// Waits for the device of a volume.
+    /// Waits for the device of a volume, which becomes `{a}`.
     fn device(&mut self, id: &[u8], tries: &mut Tries) -> Result<&'static [u8]> {
-        let number = id.strip_prefix(b"vol-").unwrap_or(id);
+        // EC2 leaves out the hyphen.
+        self.facts.set(B, id.strip_prefix(b"vol-").unwrap_or(id))?;
         loop {
-            for parts in [
-                [
-                    &b"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol"[..],
-                    number,
-                    b"",
-                ],
-                [b"/run/vmimage-volumes/", id, b"/device"],
+            for path in [
+                phrase!("/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol{b}"),
+                phrase!("/run/vmimage-volumes/{e}/device"),
             ] {
-                let path = self.other.clear().push_all(&parts).get();
-                if sys::kind(path).is_ok() {
-                    return self.facts.keep(path);
+                let path = self.keep(A, path, b"")?;
+                if sys::mode(path).is_ok() {
+                    return Ok(path);
                 }
             }
             if !tries.again() {
-                return self.fault("no device appears in time for", &[id]);
+                return self.fault(Fault::NotInTime, phrase!("no device for {e}"));
             }
         }
     }
 
     /// Makes a file system on a device that is blank.
-    fn format(&mut self, id: &[u8], device: &[u8], kind: &[u8], tries: &Tries) -> Result<()> {
+    fn format(&mut self, device: &[u8], tries: &Tries) -> Result<()> {
         // A file system whose making was interrupted on this instance is no data.
         let mut begun = Hash::new();
         begun.add(b"format ");
-        begun.add(id);
+        begun.add(self.facts.get(E));
         let mut ended = begun;
         ended.add(b" done");
         let is_half_made = self.journal.has(begun.0) && !self.journal.has(ended.0);
-        let mut is_known = false;
         if !is_half_made {
-            is_known =
-                self.succeeds(&[b"blkid\0-p\0-s\0TYPE\0-o\0value\0", device, b"\0"], tries)?;
-            if is_known {
+            if self.succeeds(phrase!("blkid\0-p\0-s\0TYPE\0-o\0value\0{a}\0"), tries)? {
                 let found = self.output.get().trim_ascii();
-                if found != kind {
-                    let found = self.facts.keep(found)?;
-                    return self.fault(
-                        "a data volume holds something else:",
-                        &[id, b" has ", found],
-                    );
+                if found == self.facts.get(D) {
+                    return Ok(());
                 }
-            } else if !is_blank(device) {
-                return self.fault("a data volume is neither blank nor a file system:", &[id]);
+                return self.fault(
+                    Fault::Foreign,
+                    phrase!("{e} has another file system than {d}"),
+                );
+            }
+            if !is_blank(device) {
+                return self.fault(
+                    Fault::Foreign,
+                    phrase!("{e} is neither blank nor a file system"),
+                );
             }
         }
-        if !is_known {
-            self.journal.done(begun.0, b"making a file system")?;
-            let force: &[u8] = if kind == b"xfs" { b"-f" } else { b"-F" };
-            if !self.succeeds(
-                &[b"mkfs.", kind, b"\0-q\0", force, b"\0", device, b"\0"],
-                tries,
-            )? {
-                return self.ended(crate::child::Ended::With(1), false);
-            }
-            self.journal.done(ended.0, b"made a file system")?;
-        }
-        Ok(())
+        self.journal.done(begun.0, b"making a file system")?;
+        // Each of the programs has its own way to be told that nothing is asked.
+        let make = if self.facts.get(D) == b"xfs" {
+            phrase!("mkfs.xfs\0-q\0-f\0{a}\0")
+        } else {
+            phrase!("mkfs.{d}\0-q\0-F\0{a}\0")
+        };
+        self.must(make, tries)?;
+        self.journal.done(ended.0, b"made a file system")
     }
 }
 

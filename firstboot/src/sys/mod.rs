@@ -8,7 +8,7 @@
 
 mod raw;
 
-use raw::{call, number};
+use raw::{call, call6, number};
 
 /// An error number of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,7 @@ const CLOSE_ON_EXEC: usize = 0o200_0000;
 const AT_FDCWD: usize = (-100_isize).cast_unsigned();
 const LONGEST_PATH: usize = 512;
 
+#[inline(never)]
 fn checked(answer: isize) -> Result<usize, Errno> {
     usize::try_from(answer).map_err(|_negative| Errno(answer.unsigned_abs() as u16))
 }
@@ -77,19 +78,14 @@ pub fn open(path: &[u8], how: usize, mode: u16) -> Result<Fd, Errno> {
     let path = Path::new(path)?;
     let flags = how | CLOSE_ON_EXEC;
     // SAFETY: the path ends with NUL and outlives the call.
-    let answer = unsafe {
-        call(
-            number::OPENAT,
-            [AT_FDCWD, path.address(), flags, mode.into(), 0, 0],
-        )
-    };
+    let answer = unsafe { call(AT_FDCWD, path.address(), flags, mode.into(), number::OPENAT) };
     checked(answer).map(|fd| fd as Fd)
 }
 
 /// Closes a descriptor.
 pub fn close(which: Fd) {
     // SAFETY: no address.
-    unsafe { call(number::CLOSE, [fd(which), 0, 0, 0, 0, 0]) };
+    unsafe { call(fd(which), 0, 0, 0, number::CLOSE) };
 }
 
 /// Reads once.
@@ -97,15 +93,11 @@ pub fn read(from: Fd, into: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: the buffer is writable for its length.
     checked(unsafe {
         call(
+            fd(from),
+            into.as_mut_ptr().expose_provenance(),
+            into.len(),
+            0,
             number::READ,
-            [
-                fd(from),
-                into.as_mut_ptr().expose_provenance(),
-                into.len(),
-                0,
-                0,
-                0,
-            ],
         )
     })
 }
@@ -130,15 +122,11 @@ pub fn write_all(to: Fd, mut bytes: &[u8]) -> Result<(), Errno> {
         // SAFETY: the buffer is readable for its length.
         let answer = unsafe {
             call(
+                fd(to),
+                bytes.as_ptr().expose_provenance(),
+                bytes.len(),
+                0,
                 number::WRITE,
-                [
-                    fd(to),
-                    bytes.as_ptr().expose_provenance(),
-                    bytes.len(),
-                    0,
-                    0,
-                    0,
-                ],
             )
         };
         bytes = bytes.get(checked(answer)?..).unwrap_or_default();
@@ -150,103 +138,65 @@ pub fn write_all(to: Fd, mut bytes: &[u8]) -> Result<(), Errno> {
 pub fn seek(which: Fd, offset: isize, from_end: bool) -> Result<usize, Errno> {
     let whence = if from_end { 2 } else { 0 };
     // SAFETY: no address.
-    checked(unsafe {
-        call(
-            number::LSEEK,
-            [fd(which), offset.cast_unsigned(), whence, 0, 0, 0],
-        )
-    })
+    checked(unsafe { call(fd(which), offset.cast_unsigned(), whence, 0, number::LSEEK) })
 }
 
 /// Waits until what was written is on the disk.
 pub fn sync(which: Fd) -> Result<(), Errno> {
     // SAFETY: no address.
-    checked(unsafe { call(number::FSYNC, [fd(which), 0, 0, 0, 0, 0]) }).map(drop)
-}
-
-/// Sets permission bits and owner.
-pub fn set_access(which: Fd, mode: u16, user: u32, group: u32) -> Result<(), Errno> {
-    // SAFETY: no address.
-    checked(unsafe {
-        call(
-            number::FCHOWN,
-            [fd(which), user as usize, group as usize, 0, 0, 0],
-        )
-    })?;
-    // SAFETY: no address. After the owner, whose change takes bits away.
-    checked(unsafe { call(number::FCHMOD, [fd(which), mode.into(), 0, 0, 0, 0]) }).map(drop)
+    checked(unsafe { call(fd(which), 0, 0, 0, number::FSYNC) }).map(drop)
 }
 
 /// Gives a file another name, whether that is taken or not.
 pub fn rename(from: &[u8], to: &[u8]) -> Result<(), Errno> {
     let (from, to) = (Path::new(from)?, Path::new(to)?);
-    let arguments = [AT_FDCWD, from.address(), AT_FDCWD, to.address(), 0, 0];
+    let (from, to) = (from.address(), to.address());
     // SAFETY: both paths end with NUL and outlive the call.
-    checked(unsafe { call(number::RENAMEAT2, arguments) }).map(drop)
+    checked(unsafe { call(AT_FDCWD, from, AT_FDCWD, to, number::RENAMEAT) }).map(drop)
 }
 
 /// Removes a file.
 pub fn remove(path: &[u8]) -> Result<(), Errno> {
     let path = Path::new(path)?;
     // SAFETY: the path ends with NUL and outlives the call.
-    checked(unsafe { call(number::UNLINKAT, [AT_FDCWD, path.address(), 0, 0, 0, 0]) }).map(drop)
+    checked(unsafe { call(AT_FDCWD, path.address(), 0, 0, number::UNLINKAT) }).map(drop)
 }
 
 /// Makes a directory; one that is there is as good.
 pub fn make_directory(path: &[u8], mode: u16) -> Result<(), Errno> {
     let path = Path::new(path)?;
     // SAFETY: the path ends with NUL and outlives the call.
-    let answer = unsafe {
-        call(
-            number::MKDIRAT,
-            [AT_FDCWD, path.address(), mode.into(), 0, 0, 0],
-        )
-    };
+    let answer = unsafe { call(AT_FDCWD, path.address(), mode.into(), 0, number::MKDIRAT) };
     match checked(answer) {
         Ok(_) | Err(Errno::EXISTS) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// What a path is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
-    /// Type and permission bits, as in `st_mode`.
-    pub mode: u16,
-    /// The owner.
-    pub user: u32,
-    /// The group.
-    pub group: u32,
-}
-
-impl Kind {
-    /// Whether it is a regular file.
-    pub fn is_file(self) -> bool {
-        self.mode & 0o170_000 == 0o100_000
-    }
-}
-
-/// Looks at a path, following links.
-pub fn kind(path: &[u8]) -> Result<Kind, Errno> {
+/// Type and permission bits of what is at a path, following links.
+pub fn mode(path: &[u8]) -> Result<u16, Errno> {
     let path = Path::new(path)?;
     let mut answer = [0_u32; 64];
-    // STATX_MODE and owners.
+    // STATX_MODE and STATX_TYPE.
     let arguments = [
         AT_FDCWD,
         path.address(),
         0,
-        0x1f,
+        3,
         answer.as_mut_ptr().expose_provenance(),
         0,
     ];
     // SAFETY: the path ends with NUL; `struct statx` has 256 bytes, which is what `answer` has.
-    checked(unsafe { call(number::STATX, arguments) })?;
-    // stx_uid, stx_gid and stx_mode lie at 20, 24 and 28 (statx(2)).
-    Ok(Kind {
-        user: answer[5],
-        group: answer[6],
-        mode: answer[7] as u16,
-    })
+    checked(unsafe { call6(number::STATX, arguments) })?;
+    // stx_mode lies at 28 (statx(2)).
+    Ok(answer[7] as u16)
+}
+
+/// Sets the permission bits of a file.
+pub fn set_mode(path: &[u8], mode: u16) -> Result<(), Errno> {
+    let path = Path::new(path)?;
+    // SAFETY: the path ends with NUL and outlives the call.
+    checked(unsafe { call(AT_FDCWD, path.address(), mode.into(), 0, number::FCHMODAT) }).map(drop)
 }
 
 /// A file in memory that no path leads to.
@@ -254,8 +204,11 @@ pub fn memory_file() -> Result<Fd, Errno> {
     // SAFETY: the name is a C string literal.
     let answer = unsafe {
         call(
+            c"vmimage".as_ptr().expose_provenance(),
+            1,
+            0,
+            0,
             number::MEMFD_CREATE,
-            [c"vmimage".as_ptr().expose_provenance(), 1, 0, 0, 0, 0],
         )
     };
     checked(answer).map(|fd| fd as Fd)
@@ -265,7 +218,7 @@ pub fn memory_file() -> Result<Fd, Errno> {
 pub fn memory(bytes: usize) -> &'static mut [u8] {
     // Private and anonymous, readable and writable.
     // SAFETY: a new mapping is nobody else's.
-    let answer = unsafe { call(number::MMAP, [0, bytes, 3, 0x22, usize::MAX, 0]) };
+    let answer = unsafe { call6(number::MMAP, [0, bytes, 3, 0x22, usize::MAX, 0]) };
     match checked(answer) {
         // SAFETY: the kernel gave `bytes` zeroed bytes at this address, for ever, to this call alone.
         Ok(address) => unsafe {
@@ -279,7 +232,7 @@ pub fn memory(bytes: usize) -> &'static mut [u8] {
 pub fn exit(status: u8) -> ! {
     loop {
         // SAFETY: no address.
-        unsafe { call(number::EXIT_GROUP, [status.into(), 0, 0, 0, 0, 0]) };
+        unsafe { call(status.into(), 0, 0, 0, number::EXIT_GROUP) };
     }
 }
 
@@ -298,15 +251,11 @@ pub fn now_ms(clock: Clock) -> u64 {
     // SAFETY: `struct timespec` is two 64-bit words.
     unsafe {
         call(
+            clock as usize,
+            time.as_mut_ptr().expose_provenance(),
+            0,
+            0,
             number::CLOCK_GETTIME,
-            [
-                clock as usize,
-                time.as_mut_ptr().expose_provenance(),
-                0,
-                0,
-                0,
-                0,
-            ],
         )
     };
     time[0] * 1_000 + time[1] / 1_000_000
@@ -318,8 +267,11 @@ pub fn random() -> u64 {
     // SAFETY: eight writable bytes. It cannot fail for so few.
     unsafe {
         call(
+            bits.as_mut_ptr().expose_provenance(),
+            8,
+            0,
+            0,
             number::GETRANDOM,
-            [bits.as_mut_ptr().expose_provenance(), 8, 0, 0, 0, 0],
         )
     };
     bits[0]
@@ -342,7 +294,7 @@ pub fn wait_for(which: [Fd; 2], write: bool, milliseconds: u64) -> [bool; 2] {
         0,
     ];
     // SAFETY: two writable `struct pollfd` and one readable `struct timespec`.
-    unsafe { call(number::PPOLL, arguments) };
+    unsafe { call6(number::PPOLL, arguments) };
     polled.map(|one| one >> 48 != 0)
 }
 
@@ -391,7 +343,7 @@ pub fn connect(to: &Address) -> Result<Fd, Errno> {
     // A stream that does not block and is not handed on.
     let kind = 1 | 0o4000 | CLOSE_ON_EXEC;
     // SAFETY: no address.
-    let socket = checked(unsafe { call(number::SOCKET, [to.family, kind, 0, 0, 0, 0]) })? as Fd;
+    let socket = checked(unsafe { call(to.family, kind, 0, 0, number::SOCKET) })? as Fd;
     let arguments = [
         fd(socket),
         to.bytes.as_ptr().expose_provenance(),
@@ -401,7 +353,7 @@ pub fn connect(to: &Address) -> Result<Fd, Errno> {
         0,
     ];
     // SAFETY: the address is readable for its length.
-    match checked(unsafe { call(number::CONNECT, arguments) }) {
+    match checked(unsafe { call6(number::CONNECT, arguments) }) {
         // In progress.
         Ok(_) | Err(Errno(115)) => Ok(socket),
         Err(error) => {
@@ -424,7 +376,7 @@ pub fn connected(socket: Fd) -> Result<(), Errno> {
         0,
     ];
     // SAFETY: both are four writable bytes.
-    checked(unsafe { call(number::GETSOCKOPT, arguments) })?;
+    checked(unsafe { call6(number::GETSOCKOPT, arguments) })?;
     match error[0] {
         0 => Ok(()),
         number => Err(Errno(number as u16)),
@@ -435,7 +387,7 @@ pub fn connected(socket: Fd) -> Result<(), Errno> {
 pub fn fork() -> Result<Option<i32>, Errno> {
     // SIGCHLD, and nothing shared.
     // SAFETY: there is one thread, and the child gets a copy of all memory.
-    match checked(unsafe { call(number::CLONE, [17, 0, 0, 0, 0, 0]) })? {
+    match checked(unsafe { call(17, 0, 0, 0, number::CLONE) })? {
         0 => Ok(None),
         child => Ok(Some(child as i32)),
     }
@@ -445,43 +397,43 @@ pub fn fork() -> Result<Option<i32>, Errno> {
 pub fn end_with_parent() {
     // PR_SET_PDEATHSIG, SIGKILL.
     // SAFETY: no address.
-    unsafe { call(number::PRCTL, [1, 9, 0, 0, 0, 0]) };
+    unsafe { call(1, 9, 0, 0, number::PRCTL) };
 }
 
 /// This process's id, as its children see it.
 pub fn own_id() -> usize {
     // SAFETY: no address.
-    unsafe { call(number::GETPID, [0; 6]) }.cast_unsigned()
+    unsafe { call(0, 0, 0, 0, number::GETPID) }.cast_unsigned()
 }
 
 /// The parent's id.
 pub fn parent() -> usize {
     // SAFETY: no address.
-    unsafe { call(number::GETPPID, [0; 6]) }.cast_unsigned()
+    unsafe { call(0, 0, 0, 0, number::GETPPID) }.cast_unsigned()
 }
 
 /// Makes this process the leader of its own session and so of its own group.
 pub fn new_session() {
     // SAFETY: no address.
-    unsafe { call(number::SETSID, [0; 6]) };
+    unsafe { call(0, 0, 0, 0, number::SETSID) };
 }
 
 /// Makes a descriptor be another as well, handed on to programs.
 pub fn duplicate(which: Fd, to: Fd) {
     // SAFETY: no address.
-    unsafe { call(number::DUP3, [fd(which), fd(to), 0, 0, 0, 0]) };
+    unsafe { call(fd(which), fd(to), 0, 0, number::DUP3) };
 }
 
 /// Kills a process, or with a negative number a group.
 pub fn kill(process: i32) {
     // SAFETY: no address. SIGKILL.
-    unsafe { call(number::KILL, [fd(process), 9, 0, 0, 0, 0]) };
+    unsafe { call(fd(process), 9, 0, 0, number::KILL) };
 }
 
 /// A descriptor that can be read when the process has ended.
 pub fn watch(process: i32) -> Result<Fd, Errno> {
     // SAFETY: no address.
-    checked(unsafe { call(number::PIDFD_OPEN, [fd(process), 0, 0, 0, 0, 0]) }).map(|fd| fd as Fd)
+    checked(unsafe { call(fd(process), 0, 0, 0, number::PIDFD_OPEN) }).map(|fd| fd as Fd)
 }
 
 /// Waits for a child; gives its exit status, or 128 and the signal that ended it.
@@ -490,15 +442,11 @@ pub fn reap(process: i32) -> u8 {
     // SAFETY: four writable bytes.
     unsafe {
         call(
+            fd(process),
+            status.as_mut_ptr().expose_provenance(),
+            0,
+            0,
             number::WAIT4,
-            [
-                fd(process),
-                status.as_mut_ptr().expose_provenance(),
-                0,
-                0,
-                0,
-                0,
-            ],
         )
     };
     match status[0] & 0x7f {
@@ -510,12 +458,15 @@ pub fn reap(process: i32) -> u8 {
 /// The most arguments that a program is run with.
 pub const ARGUMENTS_AT_MOST: usize = 256;
 
-/// Turns this process into another program; returns only if that fails. Arguments and environment
-/// each end with NUL; what goes beyond [`ARGUMENTS_AT_MOST`] fails.
+/// Turns this process into the program at `path`, which is called `env` and gets these arguments and
+/// this environment, each ending with NUL. Returns only if that fails, as it does beyond
+/// [`ARGUMENTS_AT_MOST`].
 pub fn execute(path: &[u8], arguments: &[u8], environment: &[u8]) -> Errno {
     let mut vectors = [[0_usize; ARGUMENTS_AT_MOST]; 2];
+    // The program that looks for others is the first argument.
+    let mut count = 1;
+    vectors[0][0] = c"env".as_ptr().expose_provenance();
     for (vector, bytes) in vectors.iter_mut().zip([arguments, environment]) {
-        let mut count = 0;
         for one in bytes.split_inclusive(|byte| *byte == 0) {
             // The last place stays NULL.
             if count + 1 == ARGUMENTS_AT_MOST || !one.ends_with(&[0]) {
@@ -524,6 +475,7 @@ pub fn execute(path: &[u8], arguments: &[u8], environment: &[u8]) -> Errno {
             vector[count] = one.as_ptr().expose_provenance();
             count += 1;
         }
+        count = 0;
     }
     let path = match Path::new(path) {
         Ok(path) => path,
@@ -538,7 +490,7 @@ pub fn execute(path: &[u8], arguments: &[u8], environment: &[u8]) -> Errno {
         0,
     ];
     // SAFETY: the path and every string end with NUL, both vectors with NULL.
-    match checked(unsafe { call(number::EXECVE, arguments) }) {
+    match checked(unsafe { call6(number::EXECVE, arguments) }) {
         Ok(_) => Errno(0),
         Err(error) => error,
     }

@@ -25,8 +25,6 @@ pub(super) mod number {
     pub(crate) const WAIT4: usize = 61;
     pub(crate) const KILL: usize = 62;
     pub(crate) const FSYNC: usize = 74;
-    pub(crate) const FCHMOD: usize = 91;
-    pub(crate) const FCHOWN: usize = 93;
     pub(crate) const GETPPID: usize = 110;
     pub(crate) const SETSID: usize = 112;
     pub(crate) const PRCTL: usize = 157;
@@ -35,9 +33,10 @@ pub(super) mod number {
     pub(crate) const OPENAT: usize = 257;
     pub(crate) const MKDIRAT: usize = 258;
     pub(crate) const UNLINKAT: usize = 263;
+    pub(crate) const RENAMEAT: usize = 264;
+    pub(crate) const FCHMODAT: usize = 268;
     pub(crate) const PPOLL: usize = 271;
     pub(crate) const DUP3: usize = 292;
-    pub(crate) const RENAMEAT2: usize = 316;
     pub(crate) const GETRANDOM: usize = 318;
     pub(crate) const MEMFD_CREATE: usize = 319;
     pub(crate) const STATX: usize = 332;
@@ -60,8 +59,7 @@ pub(super) mod number {
     pub(crate) const WAIT4: usize = 260;
     pub(crate) const KILL: usize = 129;
     pub(crate) const FSYNC: usize = 82;
-    pub(crate) const FCHMOD: usize = 52;
-    pub(crate) const FCHOWN: usize = 55;
+    pub(crate) const FCHMODAT: usize = 53;
     pub(crate) const GETPID: usize = 172;
     pub(crate) const GETPPID: usize = 173;
     pub(crate) const SETSID: usize = 157;
@@ -73,7 +71,7 @@ pub(super) mod number {
     pub(crate) const UNLINKAT: usize = 35;
     pub(crate) const PPOLL: usize = 73;
     pub(crate) const DUP3: usize = 24;
-    pub(crate) const RENAMEAT2: usize = 276;
+    pub(crate) const RENAMEAT: usize = 38;
     pub(crate) const GETRANDOM: usize = 278;
     pub(crate) const MEMFD_CREATE: usize = 279;
     pub(crate) const STATX: usize = 291;
@@ -85,7 +83,7 @@ pub(super) mod number {
 /// # Safety
 /// Arguments that are addresses must be valid for what the call does with them.
 #[cfg(target_arch = "x86_64")]
-pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
+pub(super) unsafe fn call6(number: usize, arguments: [usize; 6]) -> isize {
     let answer;
     // SAFETY: the kernel changes rax, rcx and r11 and nothing else; what it does to memory is the
     // caller's promise.
@@ -112,7 +110,7 @@ pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
 /// # Safety
 /// Arguments that are addresses must be valid for what the call does with them.
 #[cfg(target_arch = "aarch64")]
-pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
+pub(super) unsafe fn call6(number: usize, arguments: [usize; 6]) -> isize {
     let answer;
     // SAFETY: the kernel changes x0 and nothing else; what it does to memory is the caller's promise.
     unsafe {
@@ -129,4 +127,14 @@ pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
         );
     }
     answer
+}
+
+/// Makes a system call of at most four arguments. One place for all of them is less code.
+///
+/// # Safety
+/// Arguments that are addresses must be valid for what the call does with them.
+#[inline(never)]
+pub(super) unsafe fn call(a: usize, b: usize, c: usize, d: usize, number: usize) -> isize {
+    // SAFETY: the caller's promise.
+    unsafe { call6(number, [a, b, c, d, 0, 0]) }
 }
