@@ -89,7 +89,8 @@ impl NoEngine {
 /// The executable that runs `program`: the engine, the program, its length and the magic.
 pub fn executable(architecture: Architecture, program: &[u8]) -> Result<Vec<u8>, NoEngine> {
     let engine = engine(architecture)?;
-    let length = u32::try_from(program.len()).expect("a program counts its steps in 16 bits");
+    // What is longer than that is refused as user data long before.
+    let length = u32::try_from(program.len()).unwrap_or(u32::MAX);
     Ok([engine, program, &length.to_le_bytes(), &MAGIC].concat())
 }
 

@@ -92,6 +92,8 @@ struct Compiler {
     secret: BTreeSet<String>,
     /// The secrets that were read by a step that is always done.
     read: BTreeSet<String>,
+    /// Whether the stage `report` has begun.
+    in_report: bool,
 }
 
 /// What is found out about a step while its texts are compiled.
@@ -103,6 +105,11 @@ struct Context<'a> {
 
 impl Compiler {
     fn step(&mut self, step: &BootStep) -> Result<(), ProgramError> {
+        if step.stage == Stage::Report && !self.in_report {
+            // The timer starts the engine anew, with the steps of this stage alone.
+            self.in_report = true;
+            self.read.clear();
+        }
         let mut context = Context {
             step: &step.name,
             takes_secret: false,

@@ -243,7 +243,7 @@ fn names_of_facts_come_with_their_numbers() {
         .facts
         .iter()
         .fold(String::new(), |mut text, (number, name)| {
-            let _ = write!(text, "{number} {name}\n");
+            let _ = writeln!(text, "{number} {name}");
             text
         });
     assert_eq!(

@@ -69,6 +69,27 @@ filesystem = "xfs"
 as = "volume"
 "#;
 
+fn check_site(action: &BootAction) {
+    let text = |text: &str| Piece::Text(text.to_owned());
+    let address = Piece::Fact {
+        name: "address".to_owned(),
+        quote: Quote::Json,
+    };
+    let slot = Piece::Field {
+        name: "slot",
+        quote: Quote::Plain,
+    };
+    assert_eq!(
+        *action,
+        BootAction::Write {
+            path: Template(vec![text("/etc/site/"), slot]),
+            content: Template(vec![text("{\"a\":"), address, text("}\n")]),
+            mode: 0o600,
+            owner: "root:www-data".to_owned(),
+        }
+    );
+}
+
 #[test]
 fn a_step_is_resolved() {
     let recipe = format!("{WEB}{GOOD}");
@@ -95,30 +116,13 @@ fn a_step_is_resolved() {
         (site.each.as_deref(), site.deadline_secs),
         (Some("storage"), 0)
     );
-    let text = |text: &str| Piece::Text(text.to_owned());
-    let address = Piece::Fact {
-        name: "address".to_owned(),
-        quote: Quote::Json,
-    };
-    let slot = Piece::Field {
-        name: "slot",
-        quote: Quote::Plain,
-    };
-    assert_eq!(
-        site.action,
-        BootAction::Write {
-            path: Template(vec![text("/etc/site/"), slot]),
-            content: Template(vec![text("{\"a\":"), address, text("}\n")]),
-            mode: 0o600,
-            owner: "root:www-data".to_owned(),
-        }
-    );
+    check_site(&site.action);
     assert_eq!(peers.roles, Role::ALL);
     assert_eq!(
         (peers.sets.as_deref(), peers.deadline_secs),
         (Some("storage"), 600)
     );
-    let size = Piece::Fact {
+    let members = Piece::Fact {
         name: "size".to_owned(),
         quote: Quote::Number,
     };
@@ -128,7 +132,7 @@ fn a_step_is_resolved() {
             role: Role::Storage,
             all_regions: true,
             include_self: true,
-            at_least: Template(vec![size]),
+            at_least: Template(vec![members]),
         }
     );
     assert_eq!(volume.roles, [Role::Web, Role::Api]);
@@ -354,6 +358,19 @@ recipes/web/recipe.toml:57:6 the fact `late` is set by a `set` step and by a `ru
 }
 
 #[test]
+fn the_stage_report_knows_only_what_it_sets() {
+    let step = |more: &str| format!("\n[[boot]]\nroles = [\"web\"]\nname = \"n\"\n{more}\n");
+    let web = WEB.to_owned()
+        + &step("set = \"\"\nas = \"x\"")
+        + &step("set = \"{{zone}}\"\nas = \"y\"\nstage = \"report\"")
+        + &step("report-content = '\"z\":{{x}}{{y}}'");
+    check(
+        &[("recipes/web/recipe.toml", &web)],
+        "recipes/web/recipe.toml:56:23 the fact `x` is not known in the stage `report` [the report's timer does the steps of this stage alone] (set `x` by a step of the stage `report` too)",
+    );
+}
+
+#[test]
 fn a_secret_is_nowhere_where_it_is_seen() {
     let step = |more: &str| format!("\n[[boot]]\nroles = [\"web\"]\nname = \"n\"\n{more}\n");
     let web = WEB.to_owned()
@@ -366,7 +383,8 @@ fn a_secret_is_nowhere_where_it_is_seen() {
         + &step("write = \"/etc/x\"\ncontent = \"{{y}}\"")
         + &step("write = \"/etc/x\"\ncontent = \"{{y}}\"\nmode = \"0640\"")
         + &step("claim = \"x\"\ntoken = \"{{y}}\"\nas = \"c\"")
-        + &step("report-content = \"{{y}}\"")
+        + &step("secrets = [\"tls\"]\nstage = \"report\"")
+        + &step("report-content = \"{{secret.tls}}\"")
         + &step(
             "write = \"/run/k\"\nmode = \"0600\"\ncontent = \"\"\"\n-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAA{{secret.tls|pem40}}\n-----END PRIVATE KEY-----\n\"\"\"",
         );
@@ -375,5 +393,5 @@ recipes/web/recipe.toml:61:14 the fact `y` holds a secret [this goes into an arg
 recipes/web/recipe.toml:62:17 the fact `secret.tls` holds a secret [this goes into an argument list, which every process can read] (leave it out; a command takes it by `stdin`, a file of mode \"0600\" may hold it)
 recipes/web/recipe.toml:69:12 the fact `y` holds a secret [this goes into a file that every user can read] (leave it out; a command takes it by `stdin`, a file of mode \"0600\" may hold it)
 recipes/web/recipe.toml:82:10 the fact `y` holds a secret [this goes into the cluster's state] (leave it out; a command takes it by `stdin`, a file of mode \"0600\" may hold it)
-recipes/web/recipe.toml:88:19 the fact `y` holds a secret [this goes into the node report] (leave it out; a command takes it by `stdin`, a file of mode \"0600\" may hold it)");
+recipes/web/recipe.toml:94:19 the fact `secret.tls` holds a secret [this goes into the node report] (leave it out; a command takes it by `stdin`, a file of mode \"0600\" may hold it)");
 }

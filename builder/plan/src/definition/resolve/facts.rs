@@ -75,6 +75,10 @@ struct Check<'a> {
     /// What any step of the role sets.
     of_role: BTreeSet<&'a str>,
     set: BTreeMap<&'a str, &'a FactSet>,
+    /// Whether the stage `report` has begun.
+    in_report: bool,
+    /// What was set before it.
+    launched: BTreeSet<&'a str>,
     /// The facts that hold what a secret is.
     secret: BTreeSet<&'a str>,
     problems: Vec<Diagnostic>,
@@ -92,12 +96,19 @@ impl<'a> Check<'a> {
             all,
             of_role: sets.map(|set| set.fact.as_str()).collect(),
             set: BTreeMap::new(),
+            in_report: false,
+            launched: BTreeSet::new(),
             secret: BTreeSet::new(),
             problems: Vec::new(),
         }
     }
 
     fn step(&mut self, step: &'a StepFacts) {
+        if step.stage == Stage::Report && !self.in_report {
+            // The timer starts the engine anew, with the steps of this stage alone.
+            self.in_report = true;
+            self.launched = std::mem::take(&mut self.set).into_keys().collect();
+        }
         let mut takes_secret = false;
         for used in &step.uses {
             let problem = self.problem_of(used);
@@ -127,7 +138,12 @@ impl<'a> Check<'a> {
         let role = self.role.as_str();
         let is_list = set.is_some_and(|set| set.kind == BootKind::Peers);
         if set.is_none() && !FACTS.contains(&fact) {
-            return Some(if self.of_role.contains(fact) {
+            return Some(if self.launched.contains(fact) {
+                let message = format!("the fact `{fact}` is not known in the stage `report`");
+                let label = "the report's timer does the steps of this stage alone";
+                let hint = format!("set `{fact}` by a step of the stage `report` too");
+                (message, Some(label.to_owned()), Some(hint))
+            } else if self.of_role.contains(fact) {
                 let message = format!("the fact `{fact}` is used before a step sets it");
                 (
                     message,
