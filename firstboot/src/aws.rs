@@ -7,7 +7,7 @@ use crate::clock::Tries;
 use crate::json;
 use crate::node::Node;
 use crate::phrase;
-use crate::phrase::{A, B, C, F};
+use crate::phrase::D;
 
 /// How long a request may take as a whole, in milliseconds; curl ends by itself after 20 s.
 const REQUEST_MS: u64 = 30_000;
@@ -35,45 +35,25 @@ const PASSING: [&[u8]; 6] = [
     b"RequestExpired",
 ];
 
-/// The beginning of a question to EC2 about what this cluster has.
-macro_rules! describe {
-    ($action:literal, $rest:literal) => {
-        phrase!(concat!(
-            "data = \"Version=2016-11-15&Action=",
-            $action,
-            "\"\ndata = \"Filter.1.Name=tag:vmimage:cluster&Filter.1.Value.1={cluster}&Filter.2.Name=tag:vmimage:role&Filter.2.Value.1=",
-            $rest,
-            "\"\n"
-        ))
-    };
-}
-pub(crate) use describe;
-
 impl Node {
-    /// Begins `self.request`: a service in a region, at a path; `more` is what curl is to send.
-    pub fn begin(
-        &mut self,
-        service: &[u8],
-        region: &[u8],
-        path: &[u8],
-        more: &'static [u8],
-    ) -> Result<()> {
-        for (number, value) in [(A, service), (B, region), (C, path)] {
-            self.facts.set(number, value)?;
-        }
+    /// Begins `self.request`, to the service `{a}` in the region `{b}` at the path `{c}`; `more` is
+    /// what curl is to send.
+    pub fn begin(&mut self, more: &'static [u8], item: &[u8]) -> Result<()> {
         let begin = if self.endpoint.is_empty() {
             phrase!("url = \"https://{a}.{b}.{aws-domain}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
         } else {
-            self.facts.set(F, self.endpoint)?;
-            phrase!("url = \"{f}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
+            self.facts.set(D, self.endpoint);
+            phrase!("url = \"{d}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
         };
+        self.expand(more, item)?;
         self.facts.expand(begin, b"", self.request.clear())?;
-        self.facts.expand(more, b"", &mut self.request)
+        self.request.push(self.text.get());
+        Ok(())
     }
 
     /// Sends the request until it is answered with something that another try would not change;
     /// gives the status. The body is then in `self.output`.
-    pub fn send(&mut self, tries: &mut Tries) -> Result<u64> {
+    pub fn send(&mut self, tries: &mut Tries) -> Result<u32> {
         let mut denied = 0;
         loop {
             self.sign()?;
@@ -104,22 +84,14 @@ impl Node {
         }
     }
 
-    /// Sends the request; everything but success is a fault.
-    pub fn send_well(&mut self, tries: &mut Tries) -> Result<()> {
-        match self.send(tries)? {
-            200 => Ok(()),
-            status => self.refused(status),
-        }
-    }
-
     /// The fault of an answer that is none of those that are waited for.
-    pub fn refused<T>(&mut self, status: u64) -> Result<T> {
+    pub fn refused<T>(&mut self, status: u32) -> Result<T> {
         self.describe(status);
         Err(Fault::Refused)
     }
 
     /// Puts into words what was answered to what.
-    fn describe(&mut self, status: u64) {
+    fn describe(&mut self, status: u32) {
         let request = self.request.get();
         let url = between(request, b"url = \"", b"\"").unwrap_or_default();
         let action = between(request, b"Action=", b"\"");
@@ -137,7 +109,7 @@ impl Node {
         } else {
             self.detail
                 .push(b" is answered with ")
-                .number(status)
+                .number(status.into())
                 .push(b" ")
                 .push(code.unwrap_or_default());
         }
@@ -162,7 +134,7 @@ impl Node {
     }
 
     /// Takes the status and the entity tag from the end of what curl wrote.
-    fn take_status(&mut self) -> u64 {
+    fn take_status(&mut self) -> u32 {
         let last = crate::bytes::last_line(self.output.get());
         let (status, etag) = split(last, b" ");
         self.etag.clear().push(etag);

@@ -9,7 +9,7 @@ use crate::sys::{self, Fd};
 const ENVIRONMENT: &[u8] = b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0LC_ALL=C.UTF-8\0HOME=/root\0";
 
 /// Finds a program as a shell would.
-const FINDER: &[u8] = b"/usr/bin/env";
+const FINDER: &[u8] = b"/usr/bin/env\0";
 
 /// Exit status of a program that is not there, as shells and `env` have it.
 pub const NOT_FOUND: u8 = 127;
@@ -63,7 +63,7 @@ fn become_program(arguments: &[u8], files: [Fd; 3]) -> ! {
 fn finish(child: i32, milliseconds: u64) -> u8 {
     // Without a descriptor to watch there is no deadline, but an end.
     let watched = sys::watch(child).unwrap_or(-1);
-    let is_over = watched < 0 || sys::wait_for([watched, -1], false, milliseconds)[0];
+    let is_over = watched < 0 || sys::wait_for(watched, milliseconds);
     sys::close(watched);
     if !is_over {
         sys::kill(-child);
@@ -78,7 +78,7 @@ mod tests {
     use crate::bytes::Text;
 
     fn said(arguments: &[u8], input: &[u8], milliseconds: u64) -> (u8, String, String) {
-        let (mut output, mut errors) = (Text::new(1 << 16), Text::new(1 << 16));
+        let (mut output, mut errors) = (Text::default(), Text::default());
         let ended = run(arguments, input, &mut output, &mut errors, milliseconds).unwrap();
         let text = |text: &Text| String::from_utf8_lossy(text.get()).into_owned();
         (ended, text(&output), text(&errors))

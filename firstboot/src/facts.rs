@@ -5,7 +5,7 @@ use crate::bytes::{Arena, Fault, Result, Text, cut, parse_number};
 use crate::program::{FIELDS, NOT, mark, quote};
 
 /// How much all facts may have.
-const ROOM: usize = 1 << 20;
+const ROOM: usize = 1 << 23;
 
 /// Facts by number.
 #[derive(Debug)]
@@ -33,19 +33,27 @@ impl Facts {
     }
 
     /// Sets a fact; number 0 is nobody's.
-    pub fn set(&mut self, number: u8, value: &[u8]) -> Result<()> {
-        let kept = self.room.keep(value)?;
+    pub fn set(&mut self, number: u8, value: &[u8]) {
+        let kept = self.keep(value);
         if number != 0
             && let Some(place) = self.values.get_mut(usize::from(number))
         {
             *place = kept;
         }
-        Ok(())
     }
 
     /// Keeps a copy of a text.
-    pub fn keep(&mut self, text: &[u8]) -> Result<&'static [u8]> {
+    pub fn keep(&mut self, text: &[u8]) -> &'static [u8] {
         self.room.keep(text)
+    }
+
+    /// That there was room for everything.
+    pub fn whole(&self) -> Result<()> {
+        if self.room.is_lost() {
+            Err(Fault::TooLong)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether a fact, or with [`NOT`] its contrary, holds: it is known and not `no`.
@@ -142,7 +150,7 @@ pub fn put(value: &[u8], how: u8, into: &mut Text) -> Result<()> {
         // Nothing in a value may begin another line, or be invisible.
         quote::PLAIN if value.iter().any(u8::is_ascii_control) => return Err(Fault::Unfit),
         quote::NUMBER if parse_number(value).is_none() => return Err(Fault::Unfit),
-        quote::PLAIN | quote::NUMBER => {
+        quote::PLAIN | quote::NUMBER | quote::RAW => {
             into.push(value);
         }
         quote::PEM40 => {

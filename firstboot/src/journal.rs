@@ -3,15 +3,11 @@
 //! anybody relies on it.
 
 use crate::bytes::{Fault, Hash, Result, Text, cut, find};
-use crate::clock;
 use crate::sys::{self, Clock, Errno, Fd};
 
-const FOLDER: &[u8] = b"/var/lib/vmimage";
-const PATH: &[u8] = b"/var/lib/vmimage/journal";
-const OLD: &[u8] = b"/var/lib/vmimage/journal.old";
-
-/// Room for the journal of some thousand boots.
-const ROOM: usize = 1 << 20;
+const FOLDER: &[u8] = b"/var/lib/vmimage\0";
+const PATH: &[u8] = b"/var/lib/vmimage/journal\0";
+const OLD: &[u8] = b"/var/lib/vmimage/journal.old\0";
 
 /// What was done.
 #[derive(Debug)]
@@ -27,8 +23,8 @@ pub struct Journal {
 impl Default for Journal {
     fn default() -> Self {
         Self {
-            lines: Text::new(ROOM),
-            line: Text::new(1 << 12),
+            lines: Text::default(),
+            line: Text::default(),
             file: -1,
             keys: [0; 256],
             count: 0,
@@ -111,8 +107,9 @@ impl Journal {
         self.write()
     }
 
+    /// Seconds since 1970 begin every line.
     fn begin(&mut self) {
-        clock::date(sys::now_ms(Clock::Real) / 1_000, self.line.clear());
+        self.line.clear().number(sys::now_ms(Clock::Real) / 1_000);
     }
 
     fn write(&mut self) -> Result<()> {

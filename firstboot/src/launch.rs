@@ -2,12 +2,12 @@
 //! told is ready before anything can fail.
 
 use crate::bytes::{Fault, Hash, Result, cut};
-use crate::clock::now_ms;
+use crate::clock::{Tries, now_ms};
 use crate::console;
 use crate::node::{Node, fact};
 use crate::phrase;
 use crate::phrase::A;
-use crate::program::{MAGIC, flag};
+use crate::program::{MAGIC, flag, op};
 use crate::reader::{Header, Reader, Step};
 use crate::sys;
 
@@ -23,7 +23,7 @@ pub const UNKNOWN: u8 = 3;
 pub const UNTOLD: u8 = 4;
 
 /// Says that a launch has succeeded since the last boot; the report's timer waits for it.
-const READY_FILE: &[u8] = b"/run/vmimage/ready";
+const READY_FILE: &[u8] = b"/run/vmimage/ready\0";
 
 /// What is asked of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,22 +39,26 @@ pub fn run(file: &'static [u8], task: Task, endpoint: &'static [u8]) -> u8 {
     let Some((hash, reader)) = program_of(file) else {
         return damaged();
     };
+    let mut node = Node {
+        endpoint,
+        ..Node::default()
+    };
+    node.facts
+        .set(fact::PROGRAM, node.text.clear().hex(hash.0).get());
     let Ok(header) = Header::read(&mut Reader(reader.0)) else {
         return damaged();
     };
-    let mut node = Node::new(header, endpoint);
-    let identified = node.identify().and_then(|()| {
-        node.text.clear().hex(hash.0);
-        node.facts.set(fact::PROGRAM, node.text.get())
-    });
-    if let Err(fault) = identified {
+    node.hook = header.fields[1];
+    if let Err(fault) = node.identify(header.fields) {
         node.say_fault(b"this instance does not become a node: ", fault);
         return UNKNOWN;
     }
     if task == Task::Launch {
-        return launch(&mut node, reader);
+        return launch(&mut node, reader, header);
     }
-    let done = node.read_tags().and_then(|()| report(&mut node, reader));
+    let done = node
+        .read_tags(header.fields)
+        .and_then(|()| steps(&mut node, reader, flag::REPORT));
     if let Err(fault) = done {
         node.say_fault(b"there is no report: ", fault);
         return FAILED;
@@ -77,13 +81,14 @@ fn program_of(file: &'static [u8]) -> Option<(Hash, Reader)> {
     Some((hash, Reader(program)))
 }
 
-fn launch(node: &mut Node, reader: Reader) -> u8 {
+fn launch(node: &mut Node, reader: Reader, header: Header) -> u8 {
     let begun = now_ms();
-    let done = prepare(node)
-        .and_then(|()| steps(node, reader, Task::Launch))
-        .and_then(|()| report(node, reader));
+    node.facts.set(fact::OUTCOME, b"ready");
+    let done = prepare(node, header)
+        .and_then(|()| steps(node, reader, 0))
+        .and_then(|()| steps(node, reader, flag::REPORT));
     if let Err(fault) = done {
-        fail(node, fault);
+        fail(node, reader, fault);
         return FAILED;
     }
     if let Err(fault) = node.complete(b"CONTINUE") {
@@ -91,22 +96,16 @@ fn launch(node: &mut Node, reader: Reader) -> u8 {
         return UNTOLD;
     }
     mark_ready();
-    node.text.clear().number(now_ms() - begun);
-    let _unsaid = node.facts.set(A, node.text.get());
+    node.facts
+        .set(A, node.text.clear().number(now_ms() - begun).get());
     node.say(phrase!(
         "{instance} is a node of {cluster}: {role}, ready after {a} ms"
     ));
     READY
 }
 
-fn report(node: &mut Node, reader: Reader) -> Result<()> {
-    node.facts.set(fact::OUTCOME, b"ready")?;
-    steps(node, reader, Task::Report)?;
-    node.report(b"ready", b"")
-}
-
-fn prepare(node: &mut Node) -> Result<()> {
-    node.read_tags()?;
+fn prepare(node: &mut Node, header: Header) -> Result<()> {
+    node.read_tags(header.fields)?;
     node.leave_warm_pool()?;
     node.journal.open(node.facts.get(fact::INSTANCE))?;
     node.journal
@@ -120,33 +119,58 @@ fn prepare(node: &mut Node) -> Result<()> {
     Ok(())
 }
 
-/// Does the steps of a task.
-fn steps(node: &mut Node, mut reader: Reader, task: Task) -> Result<()> {
+/// Does the steps of a task: those that have just this one of the flags for tasks.
+fn steps(node: &mut Node, mut reader: Reader, task: u8) -> Result<()> {
     let count = Header::read(&mut reader)?.steps;
-    for number in 1..=count {
+    let mut begins = [reader; 256];
+    let mut repeat: Option<(u16, Tries)> = None;
+    let mut number = 0;
+    while number < count {
+        if let Some(place) = begins.get_mut(usize::from(number)) {
+            *place = reader;
+        }
+        number += 1;
         let step = Step::read(&mut reader)?;
-        let is_of_report = step.flags & flag::REPORT != 0;
-        if is_of_report != (task == Task::Report) || !node.facts.all_hold(step.when) {
+        if step.numbers[1] & (flag::REPORT | flag::FAILED) != task
+            || !node.facts.all_hold(step.fields[0])
+        {
+            continue;
+        }
+        if step.numbers[0] == op::REPEAT {
+            let [_, _, conditions, back, about, ..] = step.fields;
+            let mut tries = match repeat {
+                Some((at, tries)) if at == number => tries,
+                _ => Tries::for_secs(step.deadline_secs.into()),
+            };
+            if !node.facts.all_hold(conditions) {
+                if !tries.again() {
+                    return node.fault(Fault::NotInTime, about);
+                }
+                repeat = Some((number, tries));
+                number -= 1 + u16::from(*back.first().ok_or(Fault::Damaged)?).min(number - 1);
+                reader = *begins.get(usize::from(number)).ok_or(Fault::Damaged)?;
+            }
             continue;
         }
         let begun = now_ms();
         node.detail.clear();
-        let done = perform(node, &step);
+        let done =
+            perform(node, &step).and_then(|has_acted| node.facts.whole().map(|()| has_acted));
+        let title = step.fields[1];
         // The report is refreshed every minute: it speaks when something is wrong.
-        if !is_of_report || done.is_err() {
+        if done.is_err() || task == 0 && !title.is_empty() {
             let line = node
                 .line
                 .clear()
                 .number(number.into())
                 .push(b"/")
                 .number(count.into());
-            line.push(b" ").push(step.title).push(match done {
+            line.push(b" ").push(title).push(match done {
                 Ok(true) => b": done, ",
                 Ok(false) => b": as it should be, ",
                 Err(_) => b": failed, ",
             });
-            line.number(now_ms() - begun).push(b" ms");
-            console::say(node.line.get());
+            console::say(line.number(now_ms() - begun).push(b" ms").get());
         }
         done?;
     }
@@ -155,18 +179,19 @@ fn steps(node: &mut Node, mut reader: Reader, task: Task) -> Result<()> {
 
 /// Does a step for every item of its list, or once; says whether it did anything.
 fn perform(node: &mut Node, step: &Step) -> Result<bool> {
-    if step.each == 0 {
-        return node.perform(step, b"");
-    }
-    let mut items = node.facts.get(step.each);
+    let list = step.numbers[3];
+    let mut items = node.facts.get(list);
     let mut has_acted = false;
-    while !items.is_empty() {
+    while list == 0 || !items.is_empty() {
         has_acted |= node.perform(step, cut(&mut items, b'\n'))?;
+        if list == 0 {
+            break;
+        }
     }
     Ok(has_acted)
 }
 
-fn fail(node: &mut Node, fault: Fault) {
+fn fail(node: &mut Node, reader: Reader, fault: Fault) {
     node.say_fault(b"this instance does not become a node: ", fault);
     let reason = node
         .text
@@ -174,20 +199,22 @@ fn fail(node: &mut Node, fault: Fault) {
         .push(fault.words().as_bytes())
         .push(node.detail.get())
         .get();
-    let reason = node.facts.keep(reason).unwrap_or_default();
-    let _unwritten = node.journal.note(b" failed: ", reason);
-    node.stop_started();
+    node.facts.set(fact::REASON, reason);
+    node.facts.set(fact::OUTCOME, b"failed");
+    let _unwritten = node
+        .journal
+        .note(b" failed: ", node.facts.get(fact::REASON));
     // The group first: it is what puts another instance in the place of this one.
     if let Err(fault) = node.complete(b"ABANDON") {
         node.say_fault(b"Auto Scaling is not told: ", fault);
     }
-    if let Err(fault) = node.report(b"failed", reason) {
-        node.say_fault(b"there is no report: ", fault);
+    if let Err(fault) = steps(node, reader, flag::FAILED) {
+        node.say_fault(b"after that: ", fault);
     }
 }
 
 fn mark_ready() {
-    let made = sys::make_directory(b"/run/vmimage", 0o700)
+    let made = sys::make_directory(b"/run/vmimage\0", 0o700)
         .and_then(|()| sys::open(READY_FILE, sys::CREATE, 0o600));
     if let Ok(file) = made {
         sys::close(file);
@@ -196,7 +223,7 @@ fn mark_ready() {
 
 /// Reads what the engine's own file holds.
 pub fn own_file() -> Option<&'static [u8]> {
-    let file = sys::open(b"/proc/self/exe", sys::READ, 0).ok()?;
+    let file = sys::open(b"/proc/self/exe\0", sys::READ, 0).ok()?;
     let length = sys::seek(file, 0, true).ok()?;
     sys::seek(file, 0, false).ok()?;
     let bytes = sys::memory(length);

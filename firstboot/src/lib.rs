@@ -19,7 +19,6 @@ pub mod node;
 pub mod phrase;
 pub mod program;
 pub mod reader;
-pub mod report;
 pub mod step;
 pub mod sys;
 

@@ -5,7 +5,7 @@ use crate::bytes::{Fault, Result, find};
 use crate::clock::Tries;
 use crate::node::{Node, fact};
 use crate::phrase;
-use crate::phrase::{D, E};
+use crate::phrase::{A, B, C, D, E};
 use crate::sys;
 
 /// How long the group is told, in seconds.
@@ -20,10 +20,8 @@ const HEARTBEAT_MS: u64 = 60_000;
 impl Node {
     /// The state that Auto Scaling wants the instance to reach; empty outside a group.
     pub fn target_state(&mut self) -> Result<&'static [u8]> {
-        let state = self
-            .imds
-            .get(b"meta-data/autoscaling/target-lifecycle-state")?;
-        self.facts.keep(state.unwrap_or_default().trim_ascii())
+        let state = self.imds.get(b"autoscaling/target-lifecycle-state")?;
+        Ok(self.facts.keep(state.unwrap_or_default().trim_ascii()))
     }
 
     /// Waits while the instance belongs to a warm pool: it must not join anything yet.
@@ -43,9 +41,9 @@ impl Node {
             return Ok(());
         }
         if self.profile.is_empty() {
-            return self.fault(Fault::NoProfile, b"Auto Scaling is not told");
+            return self.fault(Fault::NoProfile, b"");
         }
-        self.facts.set(E, result)?;
+        self.facts.set(E, result);
         let status =
             self.ask_scaling(phrase!("CompleteLifecycleAction&LifecycleActionResult={e}"))?;
         // Nothing may wait: an earlier boot has told, or the group has no hook.
@@ -58,14 +56,18 @@ impl Node {
         self.refused(status)
     }
 
-    fn ask_scaling(&mut self, action: &'static [u8]) -> Result<u64> {
+    fn ask_scaling(&mut self, action: &'static [u8]) -> Result<u32> {
         self.keep(D, action, b"")?;
-        self.facts.set(E, self.header.hook)?;
-        let region = self.facts.get(fact::REGION);
-        let more = phrase!(
-            "data = \"Version=2011-01-01&InstanceId={instance}&LifecycleHookName={e}&AutoScalingGroupName={group}&Action={d}\"\n"
-        );
-        self.begin(b"autoscaling", region, b"", more)?;
+        self.facts.set(A, b"autoscaling");
+        self.facts.set(B, self.facts.get(fact::REGION));
+        self.facts.set(C, b"");
+        self.facts.set(E, self.hook);
+        self.begin(
+            phrase!(
+                "data = \"Version=2011-01-01&InstanceId={instance}&LifecycleHookName={e}&AutoScalingGroupName={group}&Action={d}\"\n"
+            ),
+            b"",
+        )?;
         self.send(&mut Tries::for_secs(TELL_SECS))
     }
 

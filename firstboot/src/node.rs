@@ -3,13 +3,11 @@
 
 use crate::bytes::{Fault, Result, Text, cut, last_line};
 use crate::child;
-use crate::clock::Tries;
 use crate::console;
 use crate::facts::Facts;
 use crate::imds::Imds;
 use crate::journal::Journal;
 use crate::program::mark;
-use crate::reader::{Header, List};
 
 /// The numbers of the facts that every node has; their names are in [`crate::program::FACTS`].
 pub mod fact {
@@ -33,32 +31,27 @@ pub mod fact {
     pub const ADDRESS_NUMBER: u8 = 17;
     pub const PROGRAM: u8 = 18;
     pub const GROUP: u8 = 19;
-    pub const BOOT: u8 = 20;
+    pub const REGIONS: u8 = 20;
     pub const TIME: u8 = 21;
     pub const IN_PRIMARY: u8 = 22;
     pub const SSH_KEY: u8 = 23;
     pub const OUTCOME: u8 = 24;
+    pub const REASON: u8 = 25;
 }
 
-/// Room for the answer of a program or of AWS: a page of a hundred instances has at most 700 KB.
-const OUTPUT_ROOM: usize = 1 << 20;
-
-/// Room for one text that is made from a template.
-const TEXT_ROOM: usize = 1 << 18;
-
 /// Everything that the engine works with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Node {
     /// What it knows.
     pub facts: Facts,
-    /// What the program begins with.
-    pub header: Header,
     /// Whom it asks who it is.
     pub imds: Imds,
     /// What has been done.
     pub journal: Journal,
     /// Where the metadata service has the credentials of its role; empty if it has none.
     pub profile: &'static [u8],
+    /// The lifecycle hook at launch.
+    pub hook: &'static [u8],
     /// Where AWS is, instead of at its own names: for tests.
     pub endpoint: &'static [u8],
     /// What the last program or request said.
@@ -81,38 +74,9 @@ pub struct Node {
     pub detail: Text,
     /// A line for the console.
     pub line: Text,
-    /// JSON members of the node's report.
-    pub members: Text,
-    /// The units that were started, each with NUL: they are stopped should the launch fail.
-    pub started: Text,
 }
 
 impl Node {
-    /// One that knows nothing yet.
-    pub fn new(header: Header, endpoint: &'static [u8]) -> Self {
-        let text = || Text::new(TEXT_ROOM);
-        Self {
-            facts: Facts::default(),
-            header,
-            imds: Imds::default(),
-            journal: Journal::default(),
-            profile: b"",
-            endpoint,
-            output: Text::new(OUTPUT_ROOM),
-            etag: Text::new(1 << 10),
-            errors: text(),
-            arguments: text(),
-            text: text(),
-            other: text(),
-            request: text(),
-            config: text(),
-            detail: Text::new(1 << 10),
-            line: Text::new(1 << 10),
-            members: text(),
-            started: text(),
-        }
-    }
-
     /// A fault and what it is about.
     pub fn fault<T>(&mut self, fault: Fault, about: &'static [u8]) -> Result<T> {
         // What cannot be said is left out.
@@ -128,10 +92,11 @@ impl Node {
 
     /// Shows why something is not so.
     pub fn say_fault(&mut self, begin: &[u8], fault: Fault) {
+        let words = fault.words().as_bytes();
         self.line
             .clear()
             .push(begin)
-            .push(fault.words().as_bytes())
+            .push(words)
             .push(self.detail.get());
         console::say(self.line.get());
     }
@@ -148,7 +113,7 @@ impl Node {
         made
     }
 
-    /// A text that is kept as a fact of the engine's own.
+    /// Makes a fact from a template.
     pub fn keep(
         &mut self,
         number: u8,
@@ -156,14 +121,15 @@ impl Node {
         item: &[u8],
     ) -> Result<&'static [u8]> {
         self.expand(template, item)?;
-        self.facts.set(number, self.text.get())?;
+        self.facts.set(number, self.text.get());
         Ok(self.facts.get(number))
     }
 
     /// Writes `self.arguments`. One that is a whole block over a list becomes one for each item.
-    pub fn expand_arguments(&mut self, list: List, item: &[u8]) -> Result<()> {
-        self.arguments.clear();
-        for argument in list {
+    pub fn expand_arguments(&mut self, mut list: &'static [u8], item: &[u8]) -> Result<()> {
+        self.other.clear();
+        while !list.is_empty() {
+            let argument = cut(&mut list, 0);
             let (over, inner) = match argument {
                 [mark::EACH, over, inner @ .., mark::END] => (*over, inner),
                 _ => (0, argument),
@@ -176,45 +142,27 @@ impl Node {
                 } else {
                     cut(&mut items, b'\n')
                 };
-                let made = self.facts.expand(inner, one, &mut self.arguments);
-                if made.is_err() {
-                    self.detail.clear().push(&inner[..inner.len().min(40)]);
-                    return made;
-                }
-                self.arguments.push(b"\0");
+                self.expand(inner, one)?;
+                self.other.push(self.text.get()).push(b"\0");
                 if over == 0 {
                     break;
                 }
             }
         }
-        self.arguments.whole().map(drop)
+        core::mem::swap(&mut self.arguments, &mut self.other);
+        Ok(())
     }
 
     /// Runs `self.arguments` with `self.text` as its input; gives the exit status.
-    pub fn run(&mut self, tries: &Tries) -> Result<u8> {
+    pub fn run(&mut self, milliseconds: u64) -> Result<u8> {
         let (arguments, input) = (self.arguments.get(), self.text.get());
         child::run(
             arguments,
             input,
             &mut self.output,
             &mut self.errors,
-            tries.left_ms(),
+            milliseconds,
         )
-    }
-
-    /// Runs a command without input, its arguments ending with NUL; says whether it succeeded.
-    pub fn succeeds(&mut self, command: &'static [u8], tries: &Tries) -> Result<bool> {
-        self.facts.expand(command, b"", self.arguments.clear())?;
-        self.text.clear();
-        Ok(self.run(tries)? == 0)
-    }
-
-    /// Runs a command that must succeed.
-    pub fn must(&mut self, command: &'static [u8], tries: &Tries) -> Result<()> {
-        if self.succeeds(command, tries)? {
-            return Ok(());
-        }
-        self.failed(1, false)
     }
 
     /// The fault of a program that did not succeed: its name, how it ended, its last words.

@@ -5,7 +5,7 @@
 use crate::program::{FACTS, mark, quote};
 
 /// The first of the facts that the engine uses for itself within a step: `{a}`, `{b}`, ...
-pub const SCRATCH: u8 = 25;
+pub const SCRATCH: u8 = 26;
 
 /// `{a}`
 pub const A: u8 = SCRATCH;
@@ -105,8 +105,8 @@ mod tests {
     fn names_become_numbers() {
         assert_eq!(
             phrase!("a {role} {\"x\":{a|json}}"),
-            b"a \x01\x08\x01 {\"x\":\x01\x19\x04}"
+            b"a \x01\x08\x01 {\"x\":\x01\x1a\x04}"
         );
-        assert_eq!(phrase!("{aws-domain}{b}"), b"\x01\x06\x01\x01\x1a\x01");
+        assert_eq!(phrase!("{aws-domain}{b}"), b"\x01\x06\x01\x01\x1b\x01");
     }
 }

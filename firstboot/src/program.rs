@@ -1,75 +1,83 @@
 //! Owns the numbers of the role program: what `vmimage` compiles recipes' boot halves into and the
-//! engine interprets. A number, once given, keeps its meaning.
+//! engine interprets. What recipes call a claim, a volume or peers is made of these few steps by the
+//! compiler: text is a third of the size of the code that would do the same.
 //!
-//! A program is read from front to back. `str` is bytes up to a NUL, in template encoding; `list` is
-//! a count (u8) and that many `str`; `conditions` is a count (u8) and that many facts, each one byte
-//! whose top bit ([`NOT`]) negates it. Numbers of two bytes are little-endian.
+//! A program is fields and numbers from front to back. A field is a length (u16) and that many bytes;
+//! numbers are little-endian.
 //!
 //! ```text
-//! program  = role:str hook:str group:str primary:str regions:list count:u16 step*
-//! step     = op:u8 flags:u8 out:u8 each:u8 deadline_secs:u16 when:conditions title:str fields
-//! WRITE    = mode:u16 owner:str path:str content:str
-//! RUN      = argv:list stdin:str unless:list
-//! WAIT     = argv:list stdin:str expect:str
-//! CLAIM    = key:str token:str may_claim:conditions
-//! SECRETS  = names:list
-//! PEERS    = scope:u8 role:str at_least:str
-//! VOLUME   = mount:str filesystem:str
-//! START    = units:list
-//! REPORT   = members:str
-//! SET      = compare:u8 text:str equals:str
+//! program = role hook group primary regions count:u16 step*
+//! step    = op:u8 flags:u8 out:u8 each:u8 deadline_secs:u16 when title f0 f1 f2 f3 f4
 //! ```
-//! It stands at the end of the ELF file, followed by its length (u32) and [`MAGIC`].
+//! `regions` has one line for each region. `when` is facts that must hold, one byte each, negated by
+//! [`NOT`]; a step without a title says nothing unless it fails. The fields of an operation:
+//!
+//! | operation | f0 | f1 | f2 | f3 | f4 |
+//! |---|---|---|---|---|---|
+//! | `WRITE` | path | content | owner | mode, u16 | |
+//! | `RUN` | arguments | input | arguments of a probe whose success makes the command needless | text that the output must contain | text that it must not |
+//! | `REQUEST` | service | region | path | lines of curl's configuration | what is taken from the answer |
+//! | `SET` | text | with [`flag::COMPARE`]: text that it must equal | | | |
+//! | `REPEAT` | facts that must hold, or else | so many steps back, u8 | what is missing when the time is over | | |
+//! | `FAIL` | why | | | | |
+//!
+//! Arguments, and what is taken from an answer, end with NUL each. All text is in template encoding.
+//! The program stands at the end of the ELF file, followed by its length (u32) and [`MAGIC`].
 
 /// The last bytes of a user data program.
 pub const MAGIC: [u8; 4] = *b"VMP1";
 
+/// Fields of a step: when, title and five more.
+pub const STEP_FIELDS: usize = 7;
+
+/// Fields before the steps.
+pub const HEADER_FIELDS: usize = 5;
+
 /// What a step does.
 pub mod op {
-    /// Writes a rendered template, atomically.
+    /// Writes a file, atomically; the fact that it sets says whether it changed.
     pub const WRITE: u8 = 1;
-    /// Runs an argument list.
+    /// Runs a command; the fact that it sets is its output.
     pub const RUN: u8 = 2;
-    /// Runs an argument list until it succeeds.
-    pub const WAIT: u8 = 3;
-    /// Claims an object of the cluster's state, or learns who has.
-    pub const CLAIM: u8 = 4;
-    /// Reads secrets.
-    pub const SECRETS: u8 = 5;
-    /// Finds peers.
-    pub const PEERS: u8 = 6;
-    /// Attaches and mounts the data volume.
-    pub const VOLUME: u8 = 7;
-    /// Starts units.
-    pub const START: u8 = 8;
-    /// Adds to the node report.
-    pub const REPORT: u8 = 9;
+    /// Asks AWS; sets the status, and the facts after it to what is taken from the answer: `<tag>` is
+    /// the text of an XML element, `@` the entity tag, `*` everything, another word a JSON member.
+    pub const REQUEST: u8 = 3;
     /// Sets a fact.
-    pub const SET: u8 = 10;
+    pub const SET: u8 = 4;
+    /// Goes back after a pause unless facts hold, until the time is over.
+    pub const REPEAT: u8 = 5;
+    /// Fails.
+    pub const FAIL: u8 = 6;
 }
 
 /// Bits of a step's flags.
 pub mod flag {
-    /// A command that runs at every boot.
-    pub const ALWAYS: u8 = 1;
+    /// `RUN`: once on an instance, by the journal.
+    pub const ONCE: u8 = 1;
+    /// `SET`: to `yes` or `no`, whether both texts are equal.
+    pub const COMPARE: u8 = 1;
+    /// `REQUEST`: 404 is an answer, and so are 409 and 412.
+    pub const ABSENT: u8 = 1;
     /// Part of the node report: also when the report's timer fires.
     pub const REPORT: u8 = 2;
     /// A secret takes part: nothing of it is shown.
     pub const SECRET: u8 = 4;
-}
-
-/// Bits of the scope of [`op::PEERS`].
-pub mod scope {
-    /// All regions of the fleet, not the own one alone.
-    pub const ALL_REGIONS: u8 = 1;
-    /// The node itself is among them.
-    pub const SELF: u8 = 2;
+    /// `RUN`: again after a pause until it succeeds.
+    pub const RETRY: u8 = 8;
+    /// `RUN`, `REQUEST`: failing is an answer; `RUN` then sets an empty fact.
+    pub const MAY_FAIL: u8 = 16;
+    /// `REQUEST`: all pages.
+    pub const PAGES: u8 = 32;
+    /// `SET`, `REQUEST`: adds to what the fact is.
+    pub const APPEND: u8 = 64;
+    /// Only when the launch has failed.
+    pub const FAILED: u8 = 128;
 }
 
 /// Negates a fact in a condition.
 pub const NOT: u8 = 0x80;
 
-/// Bytes with a meaning in template encoding; no text may hold them, nor NUL.
+/// Bytes with a meaning in template encoding; no other text may hold them.
 pub mod mark {
     /// A fact: its number, then how it is quoted.
     pub const FACT: u8 = 1;
@@ -97,15 +105,18 @@ pub mod quote {
     pub const NUMBER: u8 = 5;
     /// The first forty characters, which must be of base64's alphabet.
     pub const PEM40: u8 = 6;
+    /// Whatever it is: for the input of a command.
+    pub const RAW: u8 = 7;
 }
 
-/// Fields of an item of a list of peers.
+/// Fields of an item of a list of peers, numbered from 1. An item is a line of words, the last field
+/// first. The items of other lists are one word, which is field 7.
 pub const FIELDS: [&str; 7] = [
     "instance", "address", "slot", "zone", "region", "hostname", "number",
 ];
 
 /// Facts that every node has, from number 1 on.
-pub const FACTS: [&str; 24] = [
+pub const FACTS: [&str; 25] = [
     "instance",
     "address",
     "hostname",
@@ -125,11 +136,12 @@ pub const FACTS: [&str; 24] = [
     "address-number",
     "program",
     "group",
-    "boot",
+    "regions",
     "time",
     "in-primary",
     "ssh-key",
     "outcome",
+    "reason",
 ];
 
 /// Facts that a claim sets, from its own number on.

@@ -1,75 +1,75 @@
-//! Owns running commands and waiting until one succeeds.
+//! Owns running commands, once or until one succeeds.
 
 use super::HasActed;
 use crate::bytes::{Fault, Result, find};
 use crate::child::NOT_FOUND;
 use crate::clock::Tries;
 use crate::node::Node;
-use crate::phrase::A;
+use crate::phrase::{A, B};
 use crate::program::flag;
 use crate::reader::Step;
 
 impl Node {
-    pub(super) fn command(&mut self, step: &Step, item: &[u8], tries: &Tries) -> Result<HasActed> {
-        let [command, unless] = step.lists;
+    pub(super) fn command(
+        &mut self,
+        step: &Step,
+        item: &[u8],
+        tries: &mut Tries,
+    ) -> Result<HasActed> {
+        let [_, title, command, input, unless, expected, refused] = step.fields;
         if !unless.is_empty() {
             self.expand_arguments(unless, item)?;
             self.text.clear();
-            if self.run(tries)? == 0 {
+            if self.run(tries.left_ms())? == 0 {
                 return Ok(false);
             }
         }
-        self.expand_arguments(command, item)?;
-        self.expand(step.texts[0], item)?;
-        // Once on an instance, and again when what it says changes: then it is another command.
-        let is_once = unless.is_empty() && step.flags & flag::ALWAYS == 0;
-        let mut key = step.hash;
-        key.add(self.arguments.get());
-        key.add(self.text.get());
-        let key = self.journal.distinct(key);
-        if is_once && self.journal.has(key) {
-            return Ok(false);
-        }
-        let status = self.run(tries)?;
-        if status != 0 {
-            return self.failed(status, step.flags & flag::SECRET != 0);
-        }
-        self.take_output(step.out)?;
-        if is_once {
-            self.journal.done(key, step.title)?;
-        }
-        Ok(true)
-    }
-
-    pub(super) fn wait(&mut self, step: &Step, item: &[u8], tries: &mut Tries) -> Result<HasActed> {
-        let [input, expected, _] = step.texts;
         let expected = self.keep(A, expected, item)?;
+        let refused = self.keep(B, refused, item)?;
+        let mut key = None;
         loop {
-            self.expand_arguments(step.lists[0], item)?;
+            self.expand_arguments(command, item)?;
             self.expand(input, item)?;
-            let status = self.run(tries)?;
-            let said = self.output.get();
-            if status == 0 && (expected.is_empty() || find(said, expected).is_some()) {
-                self.take_output(step.out)?;
-                return Ok(false);
+            if step.has(flag::ONCE) && key.is_none() {
+                // Again when what it says changes: then it is another command.
+                let mut hash = step.hash;
+                hash.add(self.arguments.get());
+                hash.add(self.text.get());
+                let distinct = self.journal.distinct(hash);
+                if self.journal.has(distinct) {
+                    return Ok(false);
+                }
+                key = Some(distinct);
             }
-            if status == NOT_FOUND || !tries.again() {
-                let failed = self.failed::<()>(status, step.flags & flag::SECRET != 0);
-                return if status == NOT_FOUND {
-                    failed.map(|()| false)
+            let mut status = self.run(tries.left_ms())?;
+            let said = self.output.get();
+            let is_refused = !refused.is_empty() && find(said, refused).is_some();
+            let holds = status == 0 && (expected.is_empty() || find(said, expected).is_some());
+            if holds && !is_refused {
+                break;
+            }
+            if step.has(flag::MAY_FAIL) {
+                self.output.clear();
+                break;
+            }
+            let is_final = is_refused || status == NOT_FOUND || !step.has(flag::RETRY);
+            if is_final || !tries.again() {
+                status += u8::from(status == 0);
+                let fault = self.failed(status, step.has(flag::SECRET));
+                return if is_final {
+                    fault
                 } else {
                     Err(Fault::NotInTime)
                 };
             }
         }
-    }
-
-    /// What a program said becomes a fact, if anybody wants it.
-    fn take_output(&mut self, out: u8) -> Result<()> {
-        if out == 0 {
-            return Ok(());
+        if step.numbers[2] != 0 {
+            let said = self.output.whole()?.trim_ascii();
+            self.facts.set(step.numbers[2], said);
         }
-        let said = self.output.whole()?.trim_ascii();
-        self.facts.set(out, said)
+        if let Some(key) = key {
+            self.journal.done(key, title)?;
+        }
+        Ok(!step.has(flag::RETRY))
     }
 }

@@ -1,18 +1,13 @@
-//! Owns the steps of role programs. Each looks before it acts, so that it can be interrupted and done
-//! again.
+//! Owns the steps of role programs. Each can be interrupted and done again.
 
-mod claim;
 mod command;
-mod peers;
-mod secrets;
-mod units;
-mod volume;
+mod request;
 mod write;
 
 use crate::bytes::{Fault, Result};
 use crate::clock::Tries;
 use crate::node::Node;
-use crate::program::op;
+use crate::program::{flag, op};
 use crate::reader::Step;
 
 /// Whether a step did something; otherwise everything was as it should be.
@@ -22,33 +17,30 @@ impl Node {
     /// Does a step, for one item of its list if it has one.
     pub fn perform(&mut self, step: &Step, item: &[u8]) -> Result<HasActed> {
         let tries = &mut Tries::for_secs(step.deadline_secs.into());
-        match step.op {
+        let [operation, _, out, _] = step.numbers;
+        match operation {
             op::WRITE => self.write(step, item),
             op::RUN => self.command(step, item, tries),
-            op::WAIT => self.wait(step, item, tries),
-            op::CLAIM => self.claim(step, item, tries),
-            op::SECRETS => self.secrets(step, tries),
-            op::PEERS => self.peers(step, item, tries),
-            op::VOLUME => self.volume(step, item, tries),
-            op::START => self.start(step, item, tries),
-            op::REPORT => {
-                self.expand(step.texts[0], item)?;
-                self.members.push(b",").push(self.text.get());
-                Ok(true)
+            op::REQUEST => self.request(step, item, tries),
+            op::SET => {
+                let before = self.facts.get(out);
+                let value = self.keep(out, step.fields[2], item)?;
+                if step.has(flag::COMPARE) {
+                    self.expand(step.fields[3], item)?;
+                    self.facts.set(out, yes_or_no(value == self.text.get()));
+                } else if step.has(flag::APPEND) {
+                    self.text.clear().push(before).push(value);
+                    self.facts.set(out, self.text.get());
+                }
+                Ok(false)
             }
-            op::SET => self.set(step, item),
+            op::FAIL => {
+                self.expand(step.fields[2], item)?;
+                self.detail.clear().push(self.text.get());
+                Err(Fault::Said)
+            }
             _ => Err(Fault::Damaged),
         }
-    }
-
-    fn set(&mut self, step: &Step, item: &[u8]) -> Result<HasActed> {
-        let value = self.keep(step.out, step.texts[0], item)?;
-        if step.number != 0 {
-            self.expand(step.texts[1], item)?;
-            self.facts
-                .set(step.out, yes_or_no(value == self.text.get()))?;
-        }
-        Ok(false)
     }
 }
 

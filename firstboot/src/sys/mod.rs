@@ -17,16 +17,10 @@ pub struct Errno(pub u16);
 impl Errno {
     /// No such file or directory.
     pub const NOT_FOUND: Self = Self(2);
-    /// Not allowed.
-    pub const DENIED: Self = Self(13);
     /// It is there already.
     pub const EXISTS: Self = Self(17);
     /// No space is left.
     pub const NO_SPACE: Self = Self(28);
-    /// The time is over.
-    pub const TIMED_OUT: Self = Self(110);
-    /// Nobody listens.
-    pub const REFUSED: Self = Self(111);
 }
 
 /// A file descriptor; closed by whoever opened it.
@@ -41,7 +35,6 @@ pub const APPEND: usize = 0o2101;
 /// Not handed on to programs that are run.
 const CLOSE_ON_EXEC: usize = 0o200_0000;
 const AT_FDCWD: usize = (-100_isize).cast_unsigned();
-const LONGEST_PATH: usize = 512;
 
 #[inline(never)]
 fn checked(answer: isize) -> Result<usize, Errno> {
@@ -52,33 +45,22 @@ fn fd(fd: Fd) -> usize {
     (fd as isize).cast_unsigned()
 }
 
-/// A path with the NUL that the kernel wants.
-struct Path([u8; LONGEST_PATH]);
-
-impl Path {
-    fn new(path: &[u8]) -> Result<Self, Errno> {
-        let mut bytes = [0; LONGEST_PATH];
-        match bytes.get_mut(..path.len()) {
-            // One byte at least stays NUL.
-            Some(own) if path.len() < LONGEST_PATH && !path.contains(&0) => {
-                own.copy_from_slice(path)
-            }
-            _ => return Err(Errno(36)),
-        }
-        Ok(Self(bytes))
-    }
-
-    fn address(&self) -> usize {
-        self.0.as_ptr().expose_provenance()
+/// The address of a path, which must end with NUL.
+fn path(path: &[u8]) -> Result<usize, Errno> {
+    // A NUL before the end only makes it another path.
+    if path.ends_with(b"\0") {
+        Ok(path.as_ptr().expose_provenance())
+    } else {
+        Err(Errno(22))
     }
 }
 
-/// Opens a file; one that is made has this mode.
-pub fn open(path: &[u8], how: usize, mode: u16) -> Result<Fd, Errno> {
-    let path = Path::new(path)?;
+/// Opens a file; one that is made has this mode. As everywhere here, the path ends with NUL.
+pub fn open(name: &[u8], how: usize, mode: u16) -> Result<Fd, Errno> {
+    let name = path(name)?;
     let flags = how | CLOSE_ON_EXEC;
     // SAFETY: the path ends with NUL and outlives the call.
-    let answer = unsafe { call(AT_FDCWD, path.address(), flags, mode.into(), number::OPENAT) };
+    let answer = unsafe { call(AT_FDCWD, name, flags, mode.into(), number::OPENAT) };
     checked(answer).map(|fd| fd as Fd)
 }
 
@@ -149,24 +131,23 @@ pub fn sync(which: Fd) -> Result<(), Errno> {
 
 /// Gives a file another name, whether that is taken or not.
 pub fn rename(from: &[u8], to: &[u8]) -> Result<(), Errno> {
-    let (from, to) = (Path::new(from)?, Path::new(to)?);
-    let (from, to) = (from.address(), to.address());
+    let (from, to) = (path(from)?, path(to)?);
     // SAFETY: both paths end with NUL and outlive the call.
     checked(unsafe { call(AT_FDCWD, from, AT_FDCWD, to, number::RENAMEAT) }).map(drop)
 }
 
 /// Removes a file.
-pub fn remove(path: &[u8]) -> Result<(), Errno> {
-    let path = Path::new(path)?;
+pub fn remove(name: &[u8]) -> Result<(), Errno> {
+    let name = path(name)?;
     // SAFETY: the path ends with NUL and outlives the call.
-    checked(unsafe { call(AT_FDCWD, path.address(), 0, 0, number::UNLINKAT) }).map(drop)
+    checked(unsafe { call(AT_FDCWD, name, 0, 0, number::UNLINKAT) }).map(drop)
 }
 
 /// Makes a directory; one that is there is as good.
-pub fn make_directory(path: &[u8], mode: u16) -> Result<(), Errno> {
-    let path = Path::new(path)?;
+pub fn make_directory(name: &[u8], mode: u16) -> Result<(), Errno> {
+    let name = path(name)?;
     // SAFETY: the path ends with NUL and outlives the call.
-    let answer = unsafe { call(AT_FDCWD, path.address(), mode.into(), 0, number::MKDIRAT) };
+    let answer = unsafe { call(AT_FDCWD, name, mode.into(), 0, number::MKDIRAT) };
     match checked(answer) {
         Ok(_) | Err(Errno::EXISTS) => Ok(()),
         Err(error) => Err(error),
@@ -174,13 +155,13 @@ pub fn make_directory(path: &[u8], mode: u16) -> Result<(), Errno> {
 }
 
 /// Type and permission bits of what is at a path, following links.
-pub fn mode(path: &[u8]) -> Result<u16, Errno> {
-    let path = Path::new(path)?;
+pub fn mode(name: &[u8]) -> Result<u16, Errno> {
+    let name = path(name)?;
     let mut answer = [0_u32; 64];
     // STATX_MODE and STATX_TYPE.
     let arguments = [
         AT_FDCWD,
-        path.address(),
+        name,
         0,
         3,
         answer.as_mut_ptr().expose_provenance(),
@@ -193,10 +174,10 @@ pub fn mode(path: &[u8]) -> Result<u16, Errno> {
 }
 
 /// Sets the permission bits of a file.
-pub fn set_mode(path: &[u8], mode: u16) -> Result<(), Errno> {
-    let path = Path::new(path)?;
+pub fn set_mode(name: &[u8], mode: u16) -> Result<(), Errno> {
+    let name = path(name)?;
     // SAFETY: the path ends with NUL and outlives the call.
-    checked(unsafe { call(AT_FDCWD, path.address(), mode.into(), 0, number::FCHMODAT) }).map(drop)
+    checked(unsafe { call(AT_FDCWD, name, mode.into(), 0, number::FCHMODAT) }).map(drop)
 }
 
 /// A file in memory that no path leads to.
@@ -277,30 +258,24 @@ pub fn random() -> u64 {
     bits[0]
 }
 
-/// Waits until one of two descriptors can be read (or written, with `write`), or the time is over.
-/// Says which are ready.
-pub fn wait_for(which: [Fd; 2], write: bool, milliseconds: u64) -> [bool; 2] {
-    let events: u64 = if write { 4 } else { 1 };
-    // `struct pollfd`: the descriptor, 16 bits of what is wanted, 16 of what is. A negative one is
-    // passed over.
-    let mut polled = which.map(|fd| u64::from(fd.cast_unsigned()) | events << 32);
+/// Waits until a descriptor can be read, or the time is over; says whether it can.
+pub fn wait_for(which: Fd, milliseconds: u64) -> bool {
+    // `struct pollfd`: the descriptor, 16 bits of what is wanted (POLLIN), 16 of what is. A negative
+    // descriptor is passed over.
+    let mut polled = [u64::from(which.cast_unsigned()) | 1 << 32];
     let time = [milliseconds / 1_000, milliseconds % 1_000 * 1_000_000];
-    let arguments = [
+    let (polled_at, time_at) = (
         polled.as_mut_ptr().expose_provenance(),
-        2,
         time.as_ptr().expose_provenance(),
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: two writable `struct pollfd` and one readable `struct timespec`.
-    unsafe { call6(number::PPOLL, arguments) };
-    polled.map(|one| one >> 48 != 0)
+    );
+    // SAFETY: one writable `struct pollfd` and one readable `struct timespec`.
+    unsafe { call(polled_at, 1, time_at, 0, number::PPOLL) };
+    polled[0] >> 48 != 0
 }
 
 /// Lets time pass.
 pub fn pause(milliseconds: u64) {
-    wait_for([-1, -1], false, milliseconds);
+    wait_for(-1, milliseconds);
 }
 
 /// A family and its socket address, as the kernel wants it.
@@ -338,48 +313,34 @@ impl Address {
     }
 }
 
-/// Begins a connection; it is made when the socket can be written.
-pub fn connect(to: &Address) -> Result<Fd, Errno> {
-    // A stream that does not block and is not handed on.
-    let kind = 1 | 0o4000 | CLOSE_ON_EXEC;
+/// Connects; that, and each reading and writing, may take so many seconds.
+pub fn connect(to: &Address, seconds: u64) -> Result<Fd, Errno> {
+    // A stream that is not handed on.
     // SAFETY: no address.
-    let socket = checked(unsafe { call(to.family, kind, 0, 0, number::SOCKET) })? as Fd;
-    let arguments = [
-        fd(socket),
-        to.bytes.as_ptr().expose_provenance(),
-        to.length,
-        0,
-        0,
-        0,
-    ];
+    let socket =
+        checked(unsafe { call(to.family, 1 | CLOSE_ON_EXEC, 0, 0, number::SOCKET) })? as Fd;
+    let time = [seconds, 0];
+    // SO_RCVTIMEO and SO_SNDTIMEO of SOL_SOCKET.
+    for option in [20, 21] {
+        let arguments = [
+            fd(socket),
+            1,
+            option,
+            time.as_ptr().expose_provenance(),
+            16,
+            0,
+        ];
+        // SAFETY: `struct timeval` is two 64-bit words. Without it the connection is as good.
+        unsafe { call6(number::SETSOCKOPT, arguments) };
+    }
+    let address = to.bytes.as_ptr().expose_provenance();
     // SAFETY: the address is readable for its length.
-    match checked(unsafe { call6(number::CONNECT, arguments) }) {
-        // In progress.
-        Ok(_) | Err(Errno(115)) => Ok(socket),
+    match checked(unsafe { call(fd(socket), address, to.length, 0, number::CONNECT) }) {
+        Ok(_) => Ok(socket),
         Err(error) => {
             close(socket);
             Err(error)
         }
-    }
-}
-
-/// What became of a connection.
-pub fn connected(socket: Fd) -> Result<(), Errno> {
-    let (mut error, mut length) = ([0_u32; 1], [4_u32; 1]);
-    // SOL_SOCKET, SO_ERROR.
-    let arguments = [
-        fd(socket),
-        1,
-        4,
-        error.as_mut_ptr().expose_provenance(),
-        length.as_mut_ptr().expose_provenance(),
-        0,
-    ];
-    // SAFETY: both are four writable bytes.
-    checked(unsafe { call6(number::GETSOCKOPT, arguments) })?;
-    match error[0] {
-        0 => Ok(()),
-        number => Err(Errno(number as u16)),
     }
 }
 
@@ -458,10 +419,10 @@ pub fn reap(process: i32) -> u8 {
 /// The most arguments that a program is run with.
 pub const ARGUMENTS_AT_MOST: usize = 256;
 
-/// Turns this process into the program at `path`, which is called `env` and gets these arguments and
+/// Turns this process into `program`, which is called `env` and gets these arguments and
 /// this environment, each ending with NUL. Returns only if that fails, as it does beyond
 /// [`ARGUMENTS_AT_MOST`].
-pub fn execute(path: &[u8], arguments: &[u8], environment: &[u8]) -> Errno {
+pub fn execute(program: &[u8], arguments: &[u8], environment: &[u8]) -> Errno {
     let mut vectors = [[0_usize; ARGUMENTS_AT_MOST]; 2];
     // The program that looks for others is the first argument.
     let mut count = 1;
@@ -477,12 +438,12 @@ pub fn execute(path: &[u8], arguments: &[u8], environment: &[u8]) -> Errno {
         }
         count = 0;
     }
-    let path = match Path::new(path) {
-        Ok(path) => path,
+    let program = match path(program) {
+        Ok(program) => program,
         Err(error) => return error,
     };
     let arguments = [
-        path.address(),
+        program,
         vectors[0].as_ptr().expose_provenance(),
         vectors[1].as_ptr().expose_provenance(),
         0,

@@ -19,7 +19,7 @@ pub(super) mod number {
     pub(crate) const SOCKET: usize = 41;
     pub(crate) const GETPID: usize = 39;
     pub(crate) const CONNECT: usize = 42;
-    pub(crate) const GETSOCKOPT: usize = 55;
+    pub(crate) const SETSOCKOPT: usize = 54;
     pub(crate) const CLONE: usize = 56;
     pub(crate) const EXECVE: usize = 59;
     pub(crate) const WAIT4: usize = 61;
@@ -53,7 +53,7 @@ pub(super) mod number {
     pub(crate) const MMAP: usize = 222;
     pub(crate) const SOCKET: usize = 198;
     pub(crate) const CONNECT: usize = 203;
-    pub(crate) const GETSOCKOPT: usize = 209;
+    pub(crate) const SETSOCKOPT: usize = 208;
     pub(crate) const CLONE: usize = 220;
     pub(crate) const EXECVE: usize = 221;
     pub(crate) const WAIT4: usize = 260;
