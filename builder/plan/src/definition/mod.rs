@@ -27,6 +27,7 @@ pub use recipe::{
 };
 
 pub use resolve::{load_fleet, load_image};
+pub(crate) use template::internal_template;
 pub use template::{Condition, Piece, Quote, Template};
 
 use serde::{Deserialize, Serialize};

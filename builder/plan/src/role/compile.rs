@@ -1,18 +1,21 @@
-//! Owns the way from the boot halves of an image and a fleet to the program of a role.
+//! Owns the way from the boot halves of an image and a fleet to the program of a role: the order of the
+//! steps, the numbers of facts, and which steps a secret takes part in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use firstboot::Role;
-use firstboot::program::{
-    CLAIM_FACTS, FACTS, FIELDS, LAST_FACT, NOT, OWN_FACTS_FROM, flag, mark, scope,
-};
+use firstboot::program::{FACTS, FIELDS, LAST_FACT, NOT, OWN_FACTS_FROM, flag, mark, op};
 
-use super::{Action, Program, Step, Text};
+use super::lower::{Field, Operation, lower, report_of, stop};
+use super::{Program, Step};
 use crate::definition::{BootAction, BootStep, Condition, Fleet, Piece, Recipe, Stage, Template};
 use crate::fleet::names;
 
 /// What stands before the names of the facts that hold secrets.
 const SECRET: &str = "secret.";
+
+/// The engine goes back to none of the steps behind so many.
+const REPEATED_AT_MOST: usize = 256;
 
 /// A program, and what its facts are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,15 +43,18 @@ pub enum ProgramError {
     /// There are more steps than a program can count.
     #[error("a program has at most 65535 steps")]
     TooManySteps,
-    /// A list has more entries than a program can count.
-    #[error("a list has {count} entries, and a program counts 255")]
-    ListTooLong {
-        /// How many it has.
-        count: usize,
+    /// The engine cannot go back to a step.
+    #[error("the step `{step}` waits behind more than {REPEATED_AT_MOST} others")]
+    TooLate {
+        /// The step.
+        step: String,
     },
-    /// A text has a NUL.
-    #[error("a text has a NUL character")]
-    Nul,
+    /// A text is longer than a program can say.
+    #[error("a text has {bytes} bytes, and a program takes 65535")]
+    TooLong {
+        /// How many it has.
+        bytes: usize,
+    },
 }
 
 /// The program of `role`: what the boot halves of the image's `recipes` say for it.
@@ -60,17 +66,31 @@ pub fn compile(fleet: &Fleet, recipes: &[Recipe], role: Role) -> Result<RoleProg
         .collect();
     steps.sort_by_key(|step| step.stage);
     let mut compiler = Compiler::default();
+    let mut units = Vec::new();
     for step in steps {
+        if let BootAction::Start { units: started } = &step.action {
+            units.extend(started.iter().cloned());
+        }
         compiler.step(step)?;
     }
+    let mut last = report_of(flag::REPORT);
+    if !units.is_empty() {
+        last.push(stop(units));
+    }
+    last.extend(report_of(flag::FAILED));
+    for operation in last {
+        compiler.operation(&operation, "report")?;
+    }
+    let regions: Vec<&str> = fleet.regions.iter().map(|r| r.name.as_str()).collect();
+    let header = [
+        role.as_str().to_owned(),
+        names::LAUNCH_HOOK.to_owned(),
+        names::group(&fleet.cluster, role, None),
+        fleet.primary.clone(),
+        regions.join("\n"),
+    ];
     let program = Program {
-        role: role.as_str().into(),
-        hook: names::LAUNCH_HOOK.into(),
-        group: names::group(&fleet.cluster, role, None).as_str().into(),
-        primary: fleet.primary.as_str().into(),
-        regions: (fleet.regions.iter().map(|region| region.name.as_str()))
-            .map(Text::from)
-            .collect(),
+        header: header.map(String::into_bytes),
         steps: compiler.steps,
     };
     let facts = compiler
@@ -88,6 +108,8 @@ struct Compiler {
     steps: Vec<Step>,
     /// The numbers of the facts that steps set.
     numbers: BTreeMap<String, u8>,
+    /// How many numbers are given.
+    given: usize,
     /// The facts that may hold what a secret is.
     secret: BTreeSet<String>,
     /// The secrets that were read by a step that is always done.
@@ -96,7 +118,7 @@ struct Compiler {
     in_report: bool,
 }
 
-/// What is found out about a step while its texts are compiled.
+/// What is found out about an operation while its texts are compiled.
 #[derive(Debug)]
 struct Context<'a> {
     step: &'a str,
@@ -110,140 +132,114 @@ impl Compiler {
             self.in_report = true;
             self.read.clear();
         }
-        let mut context = Context {
-            step: &step.name,
-            takes_secret: false,
-        };
-        let when = self.conditions(&step.when, &context)?;
-        let each = step.each.as_deref();
-        let each = each.map_or(Ok(0), |list| self.number(list, &context))?;
-        let mut flags = if step.stage == Stage::Report {
-            flag::REPORT
-        } else {
-            0
-        };
-        if let BootAction::Secrets { names } = &step.action {
-            return self.secrets(names, step, flags | flag::SECRET, &when);
+        let mut step = step.clone();
+        if let BootAction::Secrets { names } = &mut step.action {
+            // Recipes that need the same secret all ask for it.
+            names.retain(|name| !self.read.contains(name));
+            if step.when.is_empty() {
+                self.read.extend(names.iter().cloned());
+            }
         }
-        let action = self.action(&step.action, &mut context)?;
-        // What the timer repeats is not done once.
-        let in_report = step.stage == Stage::Report;
-        let repeated = matches!(&step.action, BootAction::Run { always, unless, .. }
-            if *always || (in_report && unless.is_empty()));
-        if repeated {
-            flags |= flag::ALWAYS;
+        for operation in lower(&step) {
+            self.operation(&operation, &step.name)?;
         }
-        if context.takes_secret {
-            flags |= flag::SECRET;
-        }
-        let sets = match &step.sets {
-            None => 0,
-            Some(name) => self.set(name, &step.action, context.takes_secret)?,
-        };
-        self.steps.push(Step {
-            flags,
-            sets,
-            each,
-            deadline_secs: step.deadline_secs,
-            when,
-            title: step.name.as_str().into(),
-            action,
-        });
         Ok(())
     }
 
-    /// Gives the facts of a step their numbers and returns the first.
-    fn set(
-        &mut self,
-        name: &str,
-        action: &BootAction,
-        takes_secret: bool,
-    ) -> Result<u8, ProgramError> {
-        let passes_on = match action {
-            BootAction::Claim { .. } => {
-                let names = CLAIM_FACTS.map(|of| format!("{name}.{of}"));
-                let numbers: Result<Vec<u8>, _> =
-                    names.iter().map(|name| self.give(name)).collect();
-                return Ok(numbers?.first().copied().unwrap_or_default());
-            }
-            BootAction::Set { equals, .. } => equals.is_none(),
-            // What a command prints may be what it was given.
-            BootAction::Run { .. } | BootAction::Wait { .. } => true,
-            BootAction::Write { .. }
-            | BootAction::Secrets { .. }
-            | BootAction::Peers { .. }
-            | BootAction::Volume { .. }
-            | BootAction::Start { .. }
-            | BootAction::Report { .. } => false,
+    fn operation(&mut self, operation: &Operation, step: &str) -> Result<(), ProgramError> {
+        let mut context = Context {
+            step,
+            takes_secret: false,
         };
-        if takes_secret && passes_on {
-            self.secret.insert(name.to_owned());
+        let when = self.conditions(&operation.when, &context)?;
+        let each = operation.each.as_deref();
+        let each = each.map_or(Ok(0), |list| self.number(list, &context))?;
+        let mut compiled = Step {
+            op: operation.op,
+            flags: operation.flags,
+            each,
+            deadline_secs: operation.deadline_secs,
+            when,
+            title: operation.title.clone().into_bytes(),
+            ..Step::default()
+        };
+        for (place, field) in compiled.fields.iter_mut().zip(&operation.fields) {
+            *place = self.field(field, &mut context)?;
         }
-        self.give(name)
+        if context.takes_secret {
+            compiled.flags |= flag::SECRET;
+        }
+        compiled.sets = self.give(&operation.sets)?;
+        // What a command prints may be what it was given.
+        let is_compared = operation.op == op::SET && operation.flags & flag::COMPARE != 0;
+        if context.takes_secret && !is_compared && operation.op != op::WRITE {
+            self.secret.extend(operation.sets.iter().cloned());
+        }
+        if operation.op == op::REPEAT && self.steps.len() >= REPEATED_AT_MOST {
+            let step = step.to_owned();
+            return Err(ProgramError::TooLate { step });
+        }
+        self.tell_apart(&mut compiled);
+        self.steps.push(compiled);
+        Ok(())
     }
 
-    /// The number of a fact that is set, the same each time.
-    fn give(&mut self, name: &str) -> Result<u8, ProgramError> {
-        if let Some(number) = self.numbers.get(name) {
-            return Ok(*number);
+    /// The journal knows a step by all that it says, so no two that are done once may be the same.
+    fn tell_apart(&self, step: &mut Step) {
+        while step.op == op::RUN && step.flags & flag::ONCE != 0 && self.steps.contains(step) {
+            step.deadline_secs += 1;
         }
-        let number = u8::try_from(self.numbers.len())
-            .ok()
-            .and_then(|count| OWN_FACTS_FROM.checked_add(count))
-            .filter(|number| *number <= LAST_FACT)
-            .ok_or(ProgramError::TooManyFacts)?;
-        self.numbers.insert(name.to_owned(), number);
-        Ok(number)
+    }
+
+    /// Gives facts their numbers, the same each time; returns the first.
+    fn give(&mut self, names: &[String]) -> Result<u8, ProgramError> {
+        let Some(first) = names.first().filter(|name| !name.is_empty()) else {
+            return Ok(0);
+        };
+        let known = self.numbers.get(first).copied();
+        let known = known.or_else(|| builtin(first).filter(|_| names.len() == 1));
+        let in_row = known.filter(|first| {
+            let mut row = (*first..).zip(names).skip(1);
+            row.all(|(number, name)| self.numbers.get(name) == Some(&number))
+        });
+        if let Some(first) = in_row {
+            return Ok(first);
+        }
+        let begin = usize::from(OWN_FACTS_FROM) + self.given;
+        if begin + names.len() > usize::from(LAST_FACT) + 1 {
+            return Err(ProgramError::TooManyFacts);
+        }
+        self.given += names.len();
+        let begin = u8::try_from(begin).map_err(|_beyond| ProgramError::TooManyFacts)?;
+        let numbered = names.iter().cloned().zip(begin..);
+        self.numbers.extend(numbered);
+        Ok(begin)
     }
 
     /// The number of a fact that is used.
     fn number(&self, name: &str, context: &Context<'_>) -> Result<u8, ProgramError> {
         let own = self.numbers.get(name).copied();
-        let known = || FACTS.iter().position(|fact| *fact == name);
-        own.or_else(|| u8::try_from(known()? + 1).ok())
+        own.or_else(|| builtin(name))
             .ok_or_else(|| ProgramError::NoFact {
                 step: context.step.to_owned(),
                 fact: name.to_owned(),
             })
     }
 
-    /// Recipes that need the same secret both ask for it. What is there already is not read again,
-    /// and the others are split into runs of consecutive numbers, as the program has them.
-    fn secrets(
-        &mut self,
-        names: &[String],
-        step: &BootStep,
-        flags: u8,
-        when: &[u8],
-    ) -> Result<(), ProgramError> {
-        let mut runs: Vec<(u8, Vec<Text>)> = Vec::new();
-        for name in names {
-            if self.read.contains(name) {
-                continue;
-            }
-            if when.is_empty() && step.each.is_none() {
-                self.read.insert(name.clone());
-            }
-            let number = self.give(&format!("{SECRET}{name}"))?;
-            match runs.last_mut() {
-                Some((first, run)) if usize::from(*first) + run.len() == usize::from(number) => {
-                    run.push(name.as_str().into());
+    fn field(&self, field: &Field, context: &mut Context<'_>) -> Result<Vec<u8>, ProgramError> {
+        let mut bytes = Vec::new();
+        match field {
+            Field::Text(template) => self.pieces(template, &mut bytes, context)?,
+            Field::List(list) => {
+                for template in list {
+                    self.pieces(template, &mut bytes, context)?;
+                    bytes.push(0);
                 }
-                _ => runs.push((number, vec![name.as_str().into()])),
             }
+            Field::Conditions(conditions) => bytes = self.conditions(conditions, context)?,
+            Field::Bytes(given) => bytes.extend(given),
         }
-        for (sets, names) in runs {
-            self.steps.push(Step {
-                flags,
-                sets,
-                each: 0,
-                deadline_secs: step.deadline_secs,
-                when: when.to_vec(),
-                title: step.name.as_str().into(),
-                action: Action::Secrets { names },
-            });
-        }
-        Ok(())
+        Ok(bytes)
     }
 
     fn conditions(
@@ -262,12 +258,6 @@ impl Compiler {
         } else {
             number
         })
-    }
-
-    fn text(&self, template: &Template, context: &mut Context<'_>) -> Result<Text, ProgramError> {
-        let mut bytes = Vec::new();
-        self.pieces(template, &mut bytes, context)?;
-        Ok(Text(bytes))
     }
 
     fn pieces(
@@ -303,116 +293,10 @@ impl Compiler {
         }
         Ok(())
     }
-
-    fn texts(
-        &self,
-        templates: &[Template],
-        context: &mut Context<'_>,
-    ) -> Result<Vec<Text>, ProgramError> {
-        let texts = templates.iter().map(|text| self.text(text, context));
-        texts.collect()
-    }
-
-    fn action(
-        &self,
-        action: &BootAction,
-        context: &mut Context<'_>,
-    ) -> Result<Action, ProgramError> {
-        Ok(match action {
-            BootAction::Write {
-                path,
-                content,
-                mode,
-                owner,
-            } => Action::Write {
-                mode: *mode,
-                owner: owner.as_str().into(),
-                path: self.text(path, context)?,
-                content: self.text(content, context)?,
-            },
-            BootAction::Run {
-                argv,
-                stdin,
-                unless,
-                ..
-            } => self.run(argv, stdin, unless, context)?,
-            BootAction::Wait {
-                argv,
-                stdin,
-                expect,
-            } => Action::Wait {
-                argv: self.texts(argv, context)?,
-                stdin: self.text(stdin, context)?,
-                expect: self.text(expect, context)?,
-            },
-            BootAction::Claim {
-                key,
-                token,
-                may_claim,
-            } => Action::Claim {
-                key: self.text(key, context)?,
-                token: self.text(token, context)?,
-                may_claim: self.conditions(may_claim, context)?,
-            },
-            BootAction::Secrets { names } => Action::Secrets {
-                names: names.iter().map(|name| name.as_str().into()).collect(),
-            },
-            BootAction::Start { units } => Action::Start {
-                units: self.texts(units, context)?,
-            },
-            BootAction::Report { members } => Action::Report {
-                members: self.text(members, context)?,
-            },
-            BootAction::Peers { role, at_least, .. } => Action::Peers {
-                scope: scope_of(action),
-                role: role.as_str().into(),
-                at_least: self.text(at_least, context)?,
-            },
-            BootAction::Volume { mount, filesystem } => Action::Volume {
-                mount: mount.as_str().into(),
-                filesystem: filesystem.as_str().into(),
-            },
-            BootAction::Set { text, equals } => Action::Set {
-                compare: equals.is_some(),
-                text: self.text(text, context)?,
-                equals: self.optional(equals.as_ref(), context)?,
-            },
-        })
-    }
-
-    fn run(
-        &self,
-        argv: &[Template],
-        stdin: &Template,
-        unless: &[Template],
-        context: &mut Context<'_>,
-    ) -> Result<Action, ProgramError> {
-        Ok(Action::Run {
-            argv: self.texts(argv, context)?,
-            stdin: self.text(stdin, context)?,
-            unless: self.texts(unless, context)?,
-        })
-    }
-
-    fn optional(
-        &self,
-        template: Option<&Template>,
-        context: &mut Context<'_>,
-    ) -> Result<Text, ProgramError> {
-        template.map_or(Ok(Text::default()), |text| self.text(text, context))
-    }
 }
 
-/// The bits of where a step that finds peers looks.
-fn scope_of(action: &BootAction) -> u8 {
-    let BootAction::Peers {
-        all_regions,
-        include_self,
-        ..
-    } = action
-    else {
-        return 0;
-    };
-    let regions = if *all_regions { scope::ALL_REGIONS } else { 0 };
-    regions | if *include_self { scope::SELF } else { 0 }
+/// The number of a fact that every node has.
+fn builtin(name: &str) -> Option<u8> {
+    let at = FACTS.iter().position(|fact| *fact == name)?;
+    u8::try_from(at + 1).ok()
 }

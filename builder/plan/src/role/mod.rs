@@ -1,10 +1,12 @@
-//! Owns role programs: what the nodes of a role do when they start, as the engine reads it. The
-//! numbers are [`firstboot::program`]'s.
+//! Owns role programs: what the nodes of a role do when they start, as the engine reads it. The format
+//! and its numbers are [`firstboot::program`]'s; recipes speak of claims, volumes and peers, which
+//! `lower` makes of the engine's few operations.
 
 mod carrier;
 mod compile;
 mod decode;
 mod encode;
+mod lower;
 #[cfg(test)]
 mod tests;
 
@@ -13,36 +15,26 @@ pub use compile::{ProgramError, RoleProgram, compile};
 pub use decode::{DecodeError, decode};
 pub use encode::encode;
 
+use firstboot::program::{HEADER_FIELDS, STEP_FIELDS};
+
+/// How many fields a step has beside its conditions and its title.
+pub const OWN_FIELDS: usize = STEP_FIELDS - 2;
+
 /// A role program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
-    /// The role.
-    pub role: Text,
-    /// The lifecycle hook at launch.
-    pub hook: Text,
-    /// The Auto Scaling group, without a slot.
-    pub group: Text,
-    /// The primary region.
-    pub primary: Text,
-    /// All regions of the fleet.
-    pub regions: Vec<Text>,
+    /// Role, lifecycle hook, Auto Scaling group without a slot, primary region, and all regions of
+    /// the fleet, one a line.
+    pub header: [Vec<u8>; HEADER_FIELDS],
     /// What is done, in order.
     pub steps: Vec<Step>,
 }
 
-/// A text in template encoding: [`firstboot::program::mark`] says what its bytes below 6 mean.
+/// One step of a program. Its texts are in template encoding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text(pub Vec<u8>);
-
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        Self(text.as_bytes().to_vec())
-    }
-}
-
-/// One step of a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// One of [`firstboot::program::op`].
+    pub op: u8,
     /// Bits of [`firstboot::program::flag`].
     pub flags: u8,
     /// The fact that it sets, or the first of several; 0 where it sets none.
@@ -53,78 +45,8 @@ pub struct Step {
     pub deadline_secs: u16,
     /// Facts that must hold, with [`firstboot::program::NOT`] those that must not.
     pub when: Vec<u8>,
-    /// What the console shows.
-    pub title: Text,
-    /// What is done.
-    pub action: Action,
-}
-
-/// What a step does; see [`crate::definition::BootAction`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of `BootAction`")]
-pub enum Action {
-    /// Writes a file.
-    Write {
-        mode: u16,
-        owner: Text,
-        path: Text,
-        content: Text,
-    },
-    /// Runs a command.
-    Run {
-        argv: Vec<Text>,
-        stdin: Text,
-        unless: Vec<Text>,
-    },
-    /// Runs a command until it succeeds.
-    Wait {
-        argv: Vec<Text>,
-        stdin: Text,
-        expect: Text,
-    },
-    /// Claims an object.
-    Claim {
-        key: Text,
-        token: Text,
-        may_claim: Vec<u8>,
-    },
-    /// Reads secrets.
-    Secrets { names: Vec<Text> },
-    /// Finds nodes; the scope is bits of [`firstboot::program::scope`].
-    Peers {
-        scope: u8,
-        role: Text,
-        at_least: Text,
-    },
-    /// Attaches and mounts the data volume.
-    Volume { mount: Text, filesystem: Text },
-    /// Starts units.
-    Start { units: Vec<Text> },
-    /// Adds to the node report.
-    Report { members: Text },
-    /// Sets a fact, with `compare` to whether the text is `equals`.
-    Set {
-        compare: bool,
-        text: Text,
-        equals: Text,
-    },
-}
-
-impl Action {
-    /// Its number.
-    pub const fn op(&self) -> u8 {
-        use firstboot::program::op;
-        match self {
-            Self::Write { .. } => op::WRITE,
-            Self::Run { .. } => op::RUN,
-            Self::Wait { .. } => op::WAIT,
-            Self::Claim { .. } => op::CLAIM,
-            Self::Secrets { .. } => op::SECRETS,
-            Self::Peers { .. } => op::PEERS,
-            Self::Volume { .. } => op::VOLUME,
-            Self::Start { .. } => op::START,
-            Self::Report { .. } => op::REPORT,
-            Self::Set { .. } => op::SET,
-        }
-    }
+    /// What the console shows; empty where it shows nothing.
+    pub title: Vec<u8>,
+    /// What its operation has.
+    pub fields: [Vec<u8>; OWN_FIELDS],
 }

@@ -72,10 +72,12 @@ pub enum Quote {
     Number,
     /// The first forty characters, of base64's alphabet.
     Pem40,
+    /// Whatever it is; for our own texts alone.
+    Raw,
 }
 
 impl Quote {
-    /// Every one, in the order of their numbers.
+    /// Those that recipes may name, in the order of their numbers.
     pub const ALL: [Self; 6] = [
         Self::Plain,
         Self::Sql,
@@ -94,6 +96,7 @@ impl Quote {
             Self::Json => "json",
             Self::Number => "number",
             Self::Pem40 => "pem40",
+            Self::Raw => "raw",
         }
     }
 
@@ -106,6 +109,7 @@ impl Quote {
             Self::Json => quote::JSON,
             Self::Number => quote::NUMBER,
             Self::Pem40 => quote::PEM40,
+            Self::Raw => quote::RAW,
         }
     }
 }
@@ -124,4 +128,15 @@ impl Template {
             _ => None,
         }
     }
+}
+
+/// A template of this program's own, in which a field needs no list.
+pub(crate) fn internal_template(text: &str) -> Template {
+    let setting = Setting {
+        quote: Quote::Plain,
+        in_each: true,
+    };
+    let parsed = parse_template(text, setting);
+    debug_assert_eq!(parsed.mistakes, [], "{text}");
+    parsed.template
 }
