@@ -1,7 +1,7 @@
 //! Owns requests to AWS. They are sent by curl, which signs them; credentials and everything else
 //! reach it by its standard input, so that no argument list shows them.
 
-use crate::bytes::{Fault, Result, between, find, parse_number, split};
+use crate::bytes::{Fault, Result, between, cut, find, last_line, parse_number, split};
 use crate::child;
 use crate::clock::Tries;
 use crate::json;
@@ -25,15 +25,14 @@ max-time = 20
 write-out = \"\\n%{http_code} %header{etag}\"
 ";
 
+/// How long the instance's credentials may take to come, in seconds.
+const PROFILE_SECS: u64 = 10;
+
+const PROFILES: &[u8] = b"iam/security-credentials/";
+
 /// Signs of a request that may succeed when it is made again.
-const PASSING: [&[u8]; 6] = [
-    b"Throttl",
-    b"RequestLimitExceeded",
-    b"SlowDown",
-    b"ExpiredToken",
-    b"RequestTimeTooSkewed",
-    b"RequestExpired",
-];
+const PASSING: &[u8] =
+    b"Throttl RequestLimitExceeded SlowDown ExpiredToken RequestTimeTooSkewed RequestExpired";
 
 impl Node {
     /// Begins `self.request`, to the service `{a}` in the region `{b}` at the path `{c}`; `more` is
@@ -68,8 +67,9 @@ impl Node {
             let status = if ended == 0 { self.take_status() } else { 0 };
             let mut is_passing = status == 0 || status >= 500;
             if status >= 400 {
-                for sign in PASSING {
-                    is_passing |= find(self.output.get(), sign).is_some();
+                let mut signs = PASSING;
+                while !signs.is_empty() {
+                    is_passing |= find(self.output.get(), cut(&mut signs, b' ')).is_some();
                 }
             }
             denied += u32::from(status == 403);
@@ -102,22 +102,26 @@ impl Node {
             .push(url)
             .push(b" ")
             .push(action.unwrap_or_default());
-        if status == 0 {
-            self.detail
-                .push(b" is not answered: ")
-                .push(crate::bytes::last_line(self.errors.get()));
-        } else {
-            self.detail
-                .push(b" is answered with ")
-                .number(status.into())
-                .push(b" ")
-                .push(code.unwrap_or_default());
-        }
+        let last = last_line(self.errors.get());
+        // What curl complains of, or what AWS does.
+        self.detail
+            .number(status.into())
+            .push(b" ")
+            .push(code.unwrap_or(last));
     }
 
-    /// Writes `self.config`: the request with credentials that are valid now.
+    /// Writes `self.config`: the request with credentials that are valid now. They may come a moment
+    /// after the instance.
     fn sign(&mut self) -> Result<()> {
-        let document = self.imds.must(self.profile)?;
+        let mut tries = Tries::for_secs(PROFILE_SECS);
+        while self.imds.get(PROFILES)?.is_none() {
+            if !tries.again() {
+                return Err(Fault::NoProfile);
+            }
+        }
+        let profile = cut(&mut self.imds.last(), b'\n');
+        self.config.clear().push(PROFILES).push(profile);
+        let document = self.imds.must(self.config.get())?;
         let value = |key| json::raw(document, key).unwrap_or_default();
         self.config
             .clear()
@@ -135,7 +139,7 @@ impl Node {
 
     /// Takes the status and the entity tag from the end of what curl wrote.
     fn take_status(&mut self) -> u32 {
-        let last = crate::bytes::last_line(self.output.get());
+        let last = last_line(self.output.get());
         let (status, etag) = split(last, b" ");
         self.etag.clear().push(etag);
         let status = parse_number(status).unwrap_or(0);

@@ -23,8 +23,8 @@ pub mod fact {
     pub const CLUSTER: u8 = 9;
     pub const ENVIRONMENT: u8 = 10;
     pub const DOMAIN: u8 = 11;
-    pub const BUCKET: u8 = 12;
-    pub const PREFIX: u8 = 13;
+    pub const STATE: u8 = 12;
+    pub const BOOT: u8 = 13;
     pub const SLOT: u8 = 14;
     pub const SIZE: u8 = 15;
     pub const PRIMARY: u8 = 16;
@@ -48,8 +48,6 @@ pub struct Node {
     pub imds: Imds,
     /// What has been done.
     pub journal: Journal,
-    /// Where the metadata service has the credentials of its role; empty if it has none.
-    pub profile: &'static [u8],
     /// The lifecycle hook at launch.
     pub hook: &'static [u8],
     /// Where AWS is, instead of at its own names: for tests.
@@ -92,7 +90,7 @@ impl Node {
 
     /// Shows why something is not so.
     pub fn say_fault(&mut self, begin: &[u8], fault: Fault) {
-        let words = fault.words().as_bytes();
+        let words = fault.words();
         self.line
             .clear()
             .push(begin)
@@ -129,7 +127,7 @@ impl Node {
     pub fn expand_arguments(&mut self, mut list: &'static [u8], item: &[u8]) -> Result<()> {
         self.other.clear();
         while !list.is_empty() {
-            let argument = cut(&mut list, 0);
+            let argument = cut(&mut list, mark::ITEM);
             let (over, inner) = match argument {
                 [mark::EACH, over, inner @ .., mark::END] => (*over, inner),
                 _ => (0, argument),

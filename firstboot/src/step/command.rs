@@ -16,7 +16,7 @@ impl Node {
         item: &[u8],
         tries: &mut Tries,
     ) -> Result<HasActed> {
-        let [_, title, command, input, unless, expected, refused] = step.fields;
+        let [_, _, title, command, input, unless, expected, refused] = step.fields;
         if !unless.is_empty() {
             self.expand_arguments(unless, item)?;
             self.text.clear();
@@ -35,11 +35,10 @@ impl Node {
                 let mut hash = step.hash;
                 hash.add(self.arguments.get());
                 hash.add(self.text.get());
-                let distinct = self.journal.distinct(hash);
-                if self.journal.has(distinct) {
+                if self.journal.has(hash.0) {
                     return Ok(false);
                 }
-                key = Some(distinct);
+                key = Some(hash.0);
             }
             let mut status = self.run(tries.left_ms())?;
             let said = self.output.get();

@@ -16,7 +16,7 @@ pub type HasActed = bool;
 impl Node {
     /// Does a step, for one item of its list if it has one.
     pub fn perform(&mut self, step: &Step, item: &[u8]) -> Result<HasActed> {
-        let tries = &mut Tries::for_secs(step.deadline_secs.into());
+        let tries = &mut Tries::for_secs(step.deadline_secs());
         let [operation, _, out, _] = step.numbers;
         match operation {
             op::WRITE => self.write(step, item),
@@ -24,9 +24,9 @@ impl Node {
             op::REQUEST => self.request(step, item, tries),
             op::SET => {
                 let before = self.facts.get(out);
-                let value = self.keep(out, step.fields[2], item)?;
+                let value = self.keep(out, step.fields[3], item)?;
                 if step.has(flag::COMPARE) {
-                    self.expand(step.fields[3], item)?;
+                    self.expand(step.fields[4], item)?;
                     self.facts.set(out, yes_or_no(value == self.text.get()));
                 } else if step.has(flag::APPEND) {
                     self.text.clear().push(before).push(value);
@@ -35,7 +35,7 @@ impl Node {
                 Ok(false)
             }
             op::FAIL => {
-                self.expand(step.fields[2], item)?;
+                self.expand(step.fields[3], item)?;
                 self.detail.clear().push(self.text.get());
                 Err(Fault::Said)
             }

@@ -6,7 +6,7 @@ use crate::clock::Tries;
 use crate::json;
 use crate::node::Node;
 use crate::phrase::{A, B, C};
-use crate::program::flag;
+use crate::program::{flag, mark};
 use crate::reader::Step;
 
 /// A member of what EC2 answers, until there are no more.
@@ -19,7 +19,7 @@ impl Node {
         item: &[u8],
         tries: &mut Tries,
     ) -> Result<HasActed> {
-        let [_, _, service, region, path, more, taken] = step.fields;
+        let [_, _, _, service, region, path, more, taken] = step.fields;
         let mut next: &[u8] = b"";
         loop {
             self.keep(A, service, item)?;
@@ -69,7 +69,7 @@ impl Node {
             }
             let answer = self.output.get();
             self.text.clear();
-            match cut(&mut taken, 0) {
+            match cut(&mut taken, mark::ITEM) {
                 b"*" => drop(self.text.push(answer)),
                 b"@" => drop(self.text.push(self.etag.get())),
                 tag @ [b'<', ..] => drop(
