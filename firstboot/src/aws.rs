@@ -1,7 +1,7 @@
 //! Owns requests to AWS. They are sent by curl, which signs them; credentials and everything else
 //! reach it by its standard input, so that no argument list shows them.
 
-use crate::bytes::{Fault, Result, between, cut, find, last_line, parse_number, split};
+use crate::bytes::{Fault, Result, between, cut, find, last_line, parse_number};
 use crate::child;
 use crate::clock::Tries;
 use crate::json;
@@ -22,7 +22,7 @@ show-error
 globoff
 connect-timeout = 5
 max-time = 20
-write-out = \"\\n%{http_code} %header{etag}\"
+write-out = \"<etag>%header{etag}<\\n%{http_code}\"
 ";
 
 /// How long the instance's credentials may take to come, in seconds.
@@ -37,14 +37,14 @@ const PASSING: &[u8] =
 impl Node {
     /// Begins `self.request`, to the service `{a}` in the region `{b}` at the path `{c}`; `more` is
     /// what curl is to send.
-    pub fn begin(&mut self, more: &'static [u8], item: &[u8]) -> Result<()> {
+    pub fn begin(&mut self, more: &'static [u8]) -> Result<()> {
         let begin = if self.endpoint.is_empty() {
             phrase!("url = \"https://{a}.{b}.{aws-domain}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
         } else {
             self.facts.set(D, self.endpoint);
             phrase!("url = \"{d}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
         };
-        self.expand(more, item)?;
+        self.expand(more)?;
         self.facts.expand(begin, b"", self.request.clear())?;
         self.request.push(self.text.get());
         Ok(())
@@ -137,12 +137,10 @@ impl Node {
         Ok(())
     }
 
-    /// Takes the status and the entity tag from the end of what curl wrote.
+    /// Takes the status from the end of what curl wrote.
     fn take_status(&mut self) -> u32 {
         let last = last_line(self.output.get());
-        let (status, etag) = split(last, b" ");
-        self.etag.clear().push(etag);
-        let status = parse_number(status).unwrap_or(0);
+        let status = parse_number(last).unwrap_or(0);
         self.output.cut(self.output.get().len() - last.len());
         status
     }

@@ -258,7 +258,7 @@ pub fn is_word(value: &[u8], extra: &[u8]) -> bool {
 }
 
 /// FNV-1a in 64 bits: tells steps apart, protects nothing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Hash(pub u64);
 
 impl Hash {

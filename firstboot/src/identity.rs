@@ -22,11 +22,12 @@ const IDENTITY: &[u8] = b"\x01 instance-id -
 \x07 ami-id -
 ";
 
-/// Tags: as above, then what it is where there is none; without that it is required.
-const TAGS: &[u8] = b"\x08 vmimage:role -
-\x09 vmimage:cluster -
+/// Tags: as above, then what it is where there is none; without that it is required. Then the tag of
+/// the replaced runbook.
+const TAGS: &[u8] = b"\x08 vmimage:role -  Role
+\x09 vmimage:cluster -  Cluster
 \x0c vmimage:state :/-._
-\x0a vmimage:environment -_. production
+\x0a vmimage:environment -_. production Environment
 \x0b vmimage:domain -. internal
 \x0e vmimage:slot  0
 \x0f vmimage:size  0
@@ -87,7 +88,7 @@ impl Node {
             );
         }
         if self.facts.get(fact::GROUP) == b"none" {
-            self.keep(fact::GROUP, header[2], b"")?;
+            self.keep(fact::GROUP, header[2])?;
         }
         let state = self.facts.get(fact::STATE);
         let Some(state) = state.strip_prefix(b"s3://") else {
@@ -103,30 +104,18 @@ impl Node {
     /// The value of the tag of a line, or of the tag of the replaced runbook, or what it is where
     /// there is none.
     fn tag(&mut self, line: &'static [u8]) -> Result<&'static [u8]> {
-        let name = nth(line, b' ', 1);
-        let Some(listed) = self.imds.get(b"tags/instance")? else {
-            return self.fault(Fault::NoTags, b"");
-        };
-        let listed = self.facts.keep(listed);
-        // vmimage:role, and the runbook's Role.
-        self.text.clear().push(b"tags/instance/").push(name);
-        let mut is_listed = has_line(listed, name);
-        if !is_listed && line[0] <= fact::ENVIRONMENT {
-            let older = self.facts.keep(&name[8..]);
-            let first = older[0].to_ascii_uppercase();
-            self.text
-                .clear()
-                .push(b"tags/instance/")
-                .push(&[first])
-                .push(&older[1..]);
-            is_listed = has_line(listed, &self.text.get()[14..]);
+        for index in [1, 4] {
+            let name = nth(line, b' ', index);
+            let Some(listed) = self.imds.get(b"tags/instance")? else {
+                return Err(Fault::NoTags);
+            };
+            if has_line(listed, name) {
+                // A value may come a moment after its name.
+                self.text.clear().push(b"tags/instance/").push(name);
+                return Ok(self.facts.keep(self.imds.must(self.text.get())?));
+            }
         }
-        if !is_listed {
-            return Ok(nth(line, b' ', 3));
-        }
-        // A value may come a moment after its name.
-        let value = self.imds.must(self.text.get())?;
-        Ok(self.facts.keep(value))
+        Ok(nth(line, b' ', 3))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::console;
 use crate::node::{Node, fact};
 use crate::phrase;
 use crate::phrase::A;
-use crate::program::{PROGRAM_BEGINS_AT, flag, op};
+use crate::program::{flag, op};
 use crate::reader::{self, Header, Reader, Step};
 use crate::sys;
 
@@ -22,8 +22,8 @@ pub const UNKNOWN: u8 = 3;
 /// Exit status: the node is ready, but Auto Scaling could not be told.
 pub const UNTOLD: u8 = 4;
 
-/// Says that a launch has succeeded since the last boot; the report's timer waits for it.
-const READY_FILE: &[u8] = b"/run/vmimage/ready\0";
+/// Says that a launch has succeeded since the last boot.
+const READY_FILE: &[u8] = b"/run/vmimage-ready\0";
 
 /// What is asked of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,23 +34,16 @@ pub enum Task {
     Report,
 }
 
-/// Does what is asked with the program at the end of `file`; gives the exit status.
-pub fn run(file: &'static [u8], task: Task, endpoint: &'static [u8]) -> u8 {
-    let Some(program) = program_of(file) else {
-        console::say(Fault::Damaged.words());
-        return BAD_INPUT;
-    };
-    let mut node = Node {
-        endpoint,
-        ..Node::default()
-    };
+/// Does what is asked with a program; gives the exit status.
+pub fn run(program: Reader, task: Task) -> u8 {
+    let mut node = Node::default();
     let mut hash = Hash::new();
     hash.add(program);
     node.facts
         .set(fact::PROGRAM, node.text.clear().hex(hash.0).get());
     let mut reader = program;
     let header = reader::header(&mut reader);
-    node.hook = header[1];
+    (node.hook, node.endpoint) = (header[1], header[5]);
     if let Err(fault) = node.identify(header) {
         node.say_fault(b"this instance does not become a node: ", fault);
         return UNKNOWN;
@@ -69,13 +62,6 @@ pub fn run(file: &'static [u8], task: Task, endpoint: &'static [u8]) -> u8 {
     READY
 }
 
-/// The program after the engine.
-fn program_of(file: &'static [u8]) -> Option<Reader> {
-    let begin = file.get(PROGRAM_BEGINS_AT..)?.first_chunk()?;
-    let begin = u64::from_le_bytes(*begin);
-    file.get(begin as usize..)
-}
-
 fn launch(node: &mut Node, program: Reader, header: Header) -> u8 {
     let begun = now_ms();
     let done = prepare(node, header)
@@ -89,7 +75,10 @@ fn launch(node: &mut Node, program: Reader, header: Header) -> u8 {
         node.say_fault(b"the node is ready, but Auto Scaling is not told: ", fault);
         return UNTOLD;
     }
-    mark_ready();
+    // The report's timer waits for it.
+    if let Ok(file) = sys::open(READY_FILE, sys::CREATE, 0o600) {
+        sys::close(file);
+    }
     node.facts
         .set(A, node.text.clear().number(now_ms() - begun).get());
     node.say(phrase!(
@@ -100,10 +89,10 @@ fn launch(node: &mut Node, program: Reader, header: Header) -> u8 {
 
 fn prepare(node: &mut Node, header: Header) -> Result<()> {
     node.read_tags(header)?;
-    let folder = node.keep(A, phrase!("/var/lib/vmimage/{instance}\0"), b"")?;
-    // What is wrong with it shows when the journal is opened.
-    let _made = sys::make_directory(folder, 0o700);
-    node.expand(phrase!("/var/lib/vmimage/{instance}/journal\0"), b"")?;
+    // The carrier is in /var/lib/vmimage. What is wrong with it shows when the journal is opened.
+    node.expand(phrase!("/var/lib/vmimage/{instance}\0"))?;
+    let _made = sys::make_directory(node.text.get(), 0o700);
+    node.expand(phrase!("/var/lib/vmimage/{instance}/journal\0"))?;
     node.journal.open(node.text.get())?;
     node.journal
         .note(b"launch with program", node.facts.get(fact::PROGRAM))?;
@@ -116,13 +105,14 @@ fn prepare(node: &mut Node, header: Header) -> Result<()> {
 /// Does the steps of a task: those that have just this one of the flags for tasks.
 fn steps(node: &mut Node, program: Reader, task: u8) -> Result<()> {
     let mut reader = program;
-    let count = parse_number(reader::header(&mut reader)[5]).unwrap_or(0);
+    let count = parse_number(reader::header(&mut reader)[6]).unwrap_or(0);
     // The step that repeats others, and how long it may.
     let mut repeat = (0, Tries::for_secs(0));
     let mut number = 0;
     while number < count {
         number += 1;
-        let step = Step::read(&mut reader);
+        node.step = Step::read(&mut reader);
+        let step = &node.step;
         let [_, when, title, conditions, back, about, ..] = step.fields;
         if step.numbers[1] & (flag::REPORT | flag::FAILED) != task || !node.facts.all_hold(when) {
             continue;
@@ -147,8 +137,7 @@ fn steps(node: &mut Node, program: Reader, task: u8) -> Result<()> {
         }
         let begun = now_ms();
         node.detail.clear();
-        let done =
-            perform(node, &step).and_then(|has_acted| node.facts.whole().map(|()| has_acted));
+        let done = perform(node).and_then(|has_acted| node.facts.whole().map(|()| has_acted));
         // The report is refreshed every minute: it speaks when something is wrong.
         if done.is_err() || task == 0 && !title.is_empty() {
             let line = node
@@ -169,13 +158,14 @@ fn steps(node: &mut Node, program: Reader, task: u8) -> Result<()> {
     Ok(())
 }
 
-/// Does a step for every item of its list, or once; says whether it did anything.
-fn perform(node: &mut Node, step: &Step) -> Result<bool> {
-    let list = step.numbers[3];
+/// Does the step for every item of its list, or once; says whether it did anything.
+fn perform(node: &mut Node) -> Result<bool> {
+    let list = node.step.numbers[3];
     let mut items = node.facts.get(list);
     let mut has_acted = false;
     while list == 0 || !items.is_empty() {
-        has_acted |= node.perform(step, cut(&mut items, b'\n'))?;
+        node.item = cut(&mut items, b'\n');
+        has_acted |= node.perform()?;
         if list == 0 {
             break;
         }
@@ -201,23 +191,4 @@ fn fail(node: &mut Node, program: Reader, fault: Fault) {
     if let Err(fault) = steps(node, program, flag::FAILED) {
         node.say_fault(b"after that: ", fault);
     }
-}
-
-fn mark_ready() {
-    let made = sys::make_directory(b"/run/vmimage\0", 0o700)
-        .and_then(|()| sys::open(READY_FILE, sys::CREATE, 0o600));
-    if let Ok(file) = made {
-        sys::close(file);
-    }
-}
-
-/// Reads what the engine's own file holds.
-pub fn own_file() -> Option<&'static [u8]> {
-    let file = sys::open(b"/proc/self/exe\0", sys::READ, 0).ok()?;
-    let length = sys::seek(file, 0, true).ok()?;
-    sys::seek(file, 0, false).ok()?;
-    let bytes = sys::memory(length);
-    let read = sys::read_all(file, bytes).ok()?;
-    sys::close(file);
-    bytes.get(..read)
 }

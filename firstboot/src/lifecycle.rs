@@ -40,17 +40,14 @@ impl Node {
     }
 
     fn ask_scaling(&mut self, action: &'static [u8]) -> Result<u32> {
-        self.keep(D, action, b"")?;
+        self.keep(D, action)?;
         self.facts.set(A, b"autoscaling");
         self.facts.set(B, self.facts.get(fact::REGION));
         self.facts.set(C, b"");
         self.facts.set(E, self.hook);
-        self.begin(
-            phrase!(
+        self.begin(phrase!(
                 "data = \"Version=2011-01-01&InstanceId={instance}&LifecycleHookName={e}&AutoScalingGroupName={group}&Action={d}\"\n"
-            ),
-            b"",
-        )?;
+        ))?;
         self.send(&mut Tries::for_secs(TELL_SECS))
     }
 

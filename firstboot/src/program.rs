@@ -6,34 +6,43 @@
 //! fields. Numbers in fields are decimal.
 //!
 //! ```text
-//! program = role hook group primary regions count step*
+//! program = role hook group primary regions endpoint count step*
 //! step    = op:u8 flags:u8 out:u8 each:u8 deadline_secs when title f0 f1 f2 f3 f4
 //! ```
-//! `group` is the name of the Auto Scaling group where no tag says it. `regions` has one line for each
-//! region. `when` is facts that must hold, one byte each, negated by [`NOT`]; a step without a title
+//! `group` is the name of the Auto Scaling group where no tag says it; `regions` has one line for each
+//! region; `endpoint` is where AWS is, for tests, and empty otherwise. `when` is facts that must hold, one byte each, negated by [`NOT`]; a step without a title
 //! says nothing unless it fails. The fields of an operation:
 //!
 //! | operation | f0 | f1 | f2 | f3 | f4 |
 //! |---|---|---|---|---|---|
 //! | `WRITE` | path | content | mode | | |
-//! | `RUN` | arguments | input | arguments of a probe whose success makes the command needless | text that the output must contain | text that it must not |
+//! | `RUN` | arguments | input | text that the output must contain | | |
 //! | `REQUEST` | service | region | path | lines of curl's configuration | what is taken from the answer |
 //! | `SET` | text | with [`flag::COMPARE`]: text that it must equal | | | |
 //! | `REPEAT` | facts that must hold, or else | so many steps back | what is missing when the time is over | | |
 //! | `FAIL` | why | | | | |
 //!
 //! Arguments, and what is taken from an answer, end with [`mark::ITEM`] each. All text is in template
-//! encoding. The program follows the ELF file; where it begins stands in the place of the ELF header
-//! that says where section headers are, of which there are none.
+//! encoding.
+//!
+//! The program follows the ELF file and is mapped with it: the compiler adds its length to the size of
+//! the one segment, and writes where it begins into that segment's physical address, which Linux does
+//! not look at.
 
-/// Where the ELF header says where the program begins (u64): `e_shoff`.
-pub const PROGRAM_BEGINS_AT: usize = 40;
+/// Where the ELF file has the address at which the program begins: `p_paddr` of the first segment.
+pub const BEGIN_AT: usize = 64 + 24;
+
+/// Where the ELF file has the segment's size in the file and in memory: `p_filesz` and `p_memsz`.
+pub const SIZES_AT: [usize; 2] = [64 + 32, 64 + 40];
+
+/// The address of the ELF file's first byte.
+pub const BASE: usize = 0x40_0000;
 
 /// Fields of a step.
 pub const STEP_FIELDS: usize = 8;
 
 /// Fields before the steps.
-pub const HEADER_FIELDS: usize = 6;
+pub const HEADER_FIELDS: usize = 7;
 
 /// What a step does.
 pub mod op {
@@ -42,7 +51,8 @@ pub mod op {
     /// Runs a command; the fact that it sets is its output.
     pub const RUN: u8 = 2;
     /// Asks AWS; sets the status, and the facts after it to what is taken from the answer: `<tag>` is
-    /// the text of an XML element, `@` the entity tag, `*` everything, another word a JSON member.
+    /// the text of an XML element (`<etag>` the entity tag), `*` everything, another word a JSON
+    /// member.
     pub const REQUEST: u8 = 3;
     /// Sets a fact.
     pub const SET: u8 = 4;
@@ -66,7 +76,7 @@ pub mod flag {
     pub const SECRET: u8 = 4;
     /// `RUN`: again after a pause until it succeeds.
     pub const RETRY: u8 = 8;
-    /// `RUN`, `REQUEST`: failing is an answer; `RUN` then sets an empty fact.
+    /// `RUN`: sets `yes` or `no`, whether it succeeded. `REQUEST`: every status is an answer.
     pub const MAY_FAIL: u8 = 16;
     /// `REQUEST`: all pages.
     pub const PAGES: u8 = 32;

@@ -8,7 +8,7 @@ use crate::program::{HEADER_FIELDS, STEP_FIELDS};
 pub type Reader = &'static [u8];
 
 /// What stands before the steps: role, lifecycle hook, Auto Scaling group, region of the state, all
-/// regions, how many steps there are.
+/// regions, where AWS is, how many steps there are.
 pub type Header = [&'static [u8]; HEADER_FIELDS];
 
 fn fields<const N: usize>(from: &mut Reader) -> [&'static [u8]; N] {
@@ -25,7 +25,7 @@ pub fn header(from: &mut Reader) -> Header {
 }
 
 /// One step.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Step {
     /// Operation, flags, first fact that it sets, list for whose items it is repeated.
     pub numbers: [u8; 4],
@@ -68,7 +68,7 @@ impl Step {
 mod tests {
     use super::{Step, header};
 
-    const HEADER: &[u8] = b"web\0h\0g\0p\0a\nb\012\0";
+    const HEADER: &[u8] = b"web\0h\0g\0p\0a\nb\0\012\0";
     const STEP: &[u8] = b"\x02\x05\x20\x21300\0\x20\0title\0x\x06\0\0\0\0\0rest";
 
     #[test]
@@ -76,7 +76,7 @@ mod tests {
         let mut reader = HEADER;
         assert_eq!(
             header(&mut reader),
-            [&b"web"[..], b"h", b"g", b"p", b"a\nb", b"12"]
+            [&b"web"[..], b"h", b"g", b"p", b"a\nb", b"", b"12"]
         );
         assert_eq!(reader, b"");
         let mut reader = STEP;

@@ -5,18 +5,16 @@ use crate::bytes::{Fault, Result, parse_number};
 use crate::node::Node;
 use crate::phrase;
 use crate::phrase::{A, B, C};
-use crate::reader::Step;
 use crate::sys::{self, Errno};
 
 impl Node {
-    pub(super) fn write(&mut self, step: &Step, item: &[u8]) -> Result<HasActed> {
-        let mode = step.fields[4]
-            .first_chunk()
-            .map_or(0o644, |bytes| u16::from_le_bytes(*bytes));
-        self.keep(A, step.fields[3], item)?;
-        let path = self.keep(B, phrase!("{a}\0"), b"")?;
-        let new = self.keep(C, phrase!("{a}.vmimage-new\0"), b"")?;
-        self.expand(step.fields[4], item)?;
+    pub(super) fn write(&mut self) -> Result<HasActed> {
+        let mode = parse_number(self.step.fields[5]).unwrap_or(0o600) as u16;
+        self.keep(A, self.step.fields[3])?;
+        self.keep(B, phrase!("{a}\0"))?;
+        self.keep(C, phrase!("{a}.vmimage-new\0"))?;
+        let [path, new] = [B, C].map(|number| self.facts.get(number));
+        self.expand(self.step.fields[4])?;
         let is_same = sys::mode(path) == Ok(0o100_000 | mode) && self.holds_already(path);
         if !is_same && let Err(error) = self.replace(path, new, mode) {
             let _gone = sys::remove(new);
@@ -30,7 +28,7 @@ impl Node {
                 phrase!("{a}"),
             );
         }
-        self.facts.set(step.numbers[2], yes_or_no(!is_same));
+        self.facts.set(self.step.numbers[2], yes_or_no(!is_same));
         Ok(!is_same)
     }
 
