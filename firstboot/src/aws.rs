@@ -1,7 +1,7 @@
 //! Owns requests to AWS. They are sent by curl, which signs them; credentials and everything else
 //! reach it by its standard input, so that no argument list shows them.
 
-use crate::bytes::{Fault, Result, between, find, parse_number, split};
+use crate::bytes::{Fault, Result, between, cut, find, last_line, parse_number};
 use crate::child;
 use crate::clock::Tries;
 use crate::json;
@@ -22,30 +22,29 @@ show-error
 globoff
 connect-timeout = 5
 max-time = 20
-write-out = \"\\n%{http_code} %header{etag}\"
+write-out = \"<etag>%header{etag}<\\n%{http_code}\"
 ";
 
+/// How long the instance's credentials may take to come, in seconds.
+const PROFILE_SECS: u64 = 10;
+
+const PROFILES: &[u8] = b"iam/security-credentials/";
+
 /// Signs of a request that may succeed when it is made again.
-const PASSING: [&[u8]; 6] = [
-    b"Throttl",
-    b"RequestLimitExceeded",
-    b"SlowDown",
-    b"ExpiredToken",
-    b"RequestTimeTooSkewed",
-    b"RequestExpired",
-];
+const PASSING: &[u8] =
+    b"Throttl RequestLimitExceeded SlowDown ExpiredToken RequestTimeTooSkewed RequestExpired";
 
 impl Node {
     /// Begins `self.request`, to the service `{a}` in the region `{b}` at the path `{c}`; `more` is
     /// what curl is to send.
-    pub fn begin(&mut self, more: &'static [u8], item: &[u8]) -> Result<()> {
+    pub fn begin(&mut self, more: &'static [u8]) -> Result<()> {
         let begin = if self.endpoint.is_empty() {
             phrase!("url = \"https://{a}.{b}.{aws-domain}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
         } else {
             self.facts.set(D, self.endpoint);
             phrase!("url = \"{d}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
         };
-        self.expand(more, item)?;
+        self.expand(more)?;
         self.facts.expand(begin, b"", self.request.clear())?;
         self.request.push(self.text.get());
         Ok(())
@@ -68,8 +67,9 @@ impl Node {
             let status = if ended == 0 { self.take_status() } else { 0 };
             let mut is_passing = status == 0 || status >= 500;
             if status >= 400 {
-                for sign in PASSING {
-                    is_passing |= find(self.output.get(), sign).is_some();
+                let mut signs = PASSING;
+                while !signs.is_empty() {
+                    is_passing |= find(self.output.get(), cut(&mut signs, b' ')).is_some();
                 }
             }
             denied += u32::from(status == 403);
@@ -102,22 +102,26 @@ impl Node {
             .push(url)
             .push(b" ")
             .push(action.unwrap_or_default());
-        if status == 0 {
-            self.detail
-                .push(b" is not answered: ")
-                .push(crate::bytes::last_line(self.errors.get()));
-        } else {
-            self.detail
-                .push(b" is answered with ")
-                .number(status.into())
-                .push(b" ")
-                .push(code.unwrap_or_default());
-        }
+        let last = last_line(self.errors.get());
+        // What curl complains of, or what AWS does.
+        self.detail
+            .number(status.into())
+            .push(b" ")
+            .push(code.unwrap_or(last));
     }
 
-    /// Writes `self.config`: the request with credentials that are valid now.
+    /// Writes `self.config`: the request with credentials that are valid now. They may come a moment
+    /// after the instance.
     fn sign(&mut self) -> Result<()> {
-        let document = self.imds.must(self.profile)?;
+        let mut tries = Tries::for_secs(PROFILE_SECS);
+        while self.imds.get(PROFILES)?.is_none() {
+            if !tries.again() {
+                return Err(Fault::NoProfile);
+            }
+        }
+        let profile = cut(&mut self.imds.last(), b'\n');
+        self.config.clear().push(PROFILES).push(profile);
+        let document = self.imds.must(self.config.get())?;
         let value = |key| json::raw(document, key).unwrap_or_default();
         self.config
             .clear()
@@ -133,12 +137,10 @@ impl Node {
         Ok(())
     }
 
-    /// Takes the status and the entity tag from the end of what curl wrote.
+    /// Takes the status from the end of what curl wrote.
     fn take_status(&mut self) -> u32 {
-        let last = crate::bytes::last_line(self.output.get());
-        let (status, etag) = split(last, b" ");
-        self.etag.clear().push(etag);
-        let status = parse_number(status).unwrap_or(0);
+        let last = last_line(self.output.get());
+        let status = parse_number(last).unwrap_or(0);
         self.output.cut(self.output.get().len() - last.len());
         status
     }

@@ -46,65 +46,49 @@ pub enum Fault {
 
 impl Fault {
     /// In words, which go before what it is about.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::TooLong => "too long: ",
-            Self::Damaged => "the role program is damaged: ",
-            Self::Unfit => "a value does not fit where it goes: ",
-            Self::System => "cannot write or start: ",
-            Self::NoSpace => "no space is left to write ",
-            Self::NoMetadata => "the metadata service does not answer: ",
-            Self::NoAccess => "the metadata service is disabled for this instance: ",
-            Self::Strange => "the metadata service does not say what it should: ",
-            Self::NoTags => "tags cannot be read, InstanceMetadataTags is not enabled: ",
-            Self::NoTag => "the instance has no tag ",
-            Self::WrongTag => "a tag has no fitting value: ",
-            Self::NoProfile => "there is no instance profile, so there are no credentials: ",
-            Self::Unanswered => "AWS did not do in time what it was asked: ",
-            Self::Refused => "AWS refuses: ",
-            Self::Failed => "a program failed: ",
-            Self::Late => "a program was killed because its time was over: ",
-            Self::NotInTime => "not in time: ",
-            Self::Said => "",
-        }
+    pub fn words(self) -> &'static [u8] {
+        nth(WORDS, b'\n', self as usize)
     }
 }
 
+/// In the order of the faults.
+const WORDS: &[u8] = b"too long: 
+the role program is damaged: 
+a value does not fit where it goes: 
+cannot write or start: 
+no space is left to write 
+the metadata service does not answer: 
+the metadata service is disabled for this instance: 
+the metadata service does not say what it should: 
+tags cannot be read, InstanceMetadataTags is not enabled: 
+the instance has no tag 
+a tag has no fitting value: 
+there is no instance profile, so there are no credentials: 
+AWS did not do in time what it was asked: 
+AWS refuses: 
+a program failed: 
+a program was killed because its time was over: 
+not in time: 
+";
+
 /// The result of what may fail.
 pub type Result<T> = core::result::Result<T, Fault>;
-
-/// A buffer of a fixed size that is filled from the front. What does not fit is lost, and
-/// [`Text::whole`] says so.
-#[derive(Debug)]
-pub struct Text {
-    bytes: &'static mut [u8],
-    length: usize,
-    is_lost: bool,
-}
 
 /// Room of a text, in bytes: a page of a hundred instances has at most 700 KB. What is not touched
 /// needs no memory.
 const ROOM: usize = 1 << 20;
 
-impl Default for Text {
-    fn default() -> Self {
-        Self {
-            bytes: sys::memory(ROOM),
-            length: 0,
-            is_lost: false,
-        }
-    }
+/// A buffer that is filled from the front. What does not fit is lost, and [`Text::whole`] says so.
+#[derive(Debug, Default)]
+pub struct Text {
+    bytes: Option<&'static mut [u8]>,
+    length: usize,
+    is_lost: bool,
 }
 
 impl Text {
-    /// An empty one with room for so many bytes.
-    #[cfg(test)]
-    pub fn new(room: usize) -> Self {
-        Self {
-            bytes: sys::memory(room),
-            length: 0,
-            is_lost: false,
-        }
+    fn room(&mut self) -> &mut [u8] {
+        self.bytes.get_or_insert_with(|| sys::memory(ROOM))
     }
 
     /// Empties it.
@@ -121,8 +105,9 @@ impl Text {
 
     /// Adds bytes.
     pub fn push(&mut self, more: &[u8]) -> &mut Self {
-        let end = self.length + more.len();
-        match self.bytes.get_mut(self.length..end) {
+        let begin = self.length;
+        let end = begin + more.len();
+        match self.room().get_mut(begin..end) {
             Some(room) => {
                 room.copy_from_slice(more);
                 self.length = end;
@@ -132,29 +117,12 @@ impl Text {
         self
     }
 
-    /// Adds several.
-    pub fn push_all(&mut self, parts: &[&[u8]]) -> &mut Self {
-        for part in parts {
-            self.push(part);
-        }
-        self
-    }
-
     /// Adds a number in decimal.
     pub fn number(&mut self, number: u64) -> &mut Self {
-        self.padded(number, 1)
-    }
-
-    /// Adds a number in decimal with at least so many digits.
-    pub fn padded(&mut self, mut number: u64, digits: usize) -> &mut Self {
-        let mut place = [b'0'; 20];
-        let mut from = 20;
-        while number > 0 || 20 - from < digits {
-            from -= 1;
-            place[from] = b'0' + (number % 10) as u8;
-            number /= 10;
+        if number > 9 {
+            self.number(number / 10);
         }
-        self.push(&place[from..])
+        self.push(&[b'0' + (number % 10) as u8])
     }
 
     /// Adds 64 bits as 16 hexadecimal digits.
@@ -168,7 +136,10 @@ impl Text {
 
     /// What is in it.
     pub fn get(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+        match &self.bytes {
+            Some(bytes) => &bytes[..self.length],
+            None => b"",
+        }
     }
 
     /// What is in it, if nothing was lost.
@@ -183,39 +154,34 @@ impl Text {
     /// Fills it with what a file holds, from its beginning.
     pub fn read_from(&mut self, file: sys::Fd) -> Result<()> {
         self.clear();
-        let read = sys::read_all(file, self.bytes);
+        let read = sys::read_all(file, self.room());
         self.length = read.map_err(|_errno| Fault::System)?;
-        self.is_lost = self.length == self.bytes.len();
+        self.is_lost = self.length == ROOM;
         self.whole().map(drop)
     }
 }
 
+/// How much all that is kept may have, in bytes.
+const KEPT: usize = 1 << 23;
+
 /// Memory that is given out from the front and never taken back. What does not fit is lost, and
 /// [`Arena::is_lost`] says so.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Arena {
-    free: &'static mut [u8],
+    free: Option<&'static mut [u8]>,
     is_lost: bool,
 }
 
 impl Arena {
-    /// So many bytes.
-    pub fn new(room: usize) -> Self {
-        Self {
-            free: sys::memory(room),
-            is_lost: false,
-        }
-    }
-
     /// Keeps a copy.
     pub fn keep(&mut self, bytes: &[u8]) -> &'static [u8] {
-        let all = core::mem::take(&mut self.free);
+        let all = self.free.take().unwrap_or_else(|| sys::memory(KEPT));
         let Some((own, rest)) = all.split_at_mut_checked(bytes.len()) else {
             self.is_lost = true;
             return b"";
         };
         own.copy_from_slice(bytes);
-        self.free = rest;
+        self.free = Some(rest);
         own
     }
 
@@ -243,6 +209,14 @@ pub fn cut<'b>(rest: &mut &'b [u8], separator: u8) -> &'b [u8] {
     let (first, tail) = split(rest, &[separator]);
     *rest = tail;
     first
+}
+
+/// The piece of that number, counted from 0; empty if there are fewer.
+pub fn nth(mut rest: &[u8], separator: u8, number: usize) -> &[u8] {
+    for _ in 0..number {
+        cut(&mut rest, separator);
+    }
+    cut(&mut rest, separator)
 }
 
 /// The last line that says anything.
@@ -284,7 +258,7 @@ pub fn is_word(value: &[u8], extra: &[u8]) -> bool {
 }
 
 /// FNV-1a in 64 bits: tells steps apart, protects nothing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Hash(pub u64);
 
 impl Hash {
@@ -309,29 +283,38 @@ mod tests {
 
     #[test]
     fn a_buffer_says_when_something_was_lost() {
-        let mut text = Text::new(16);
-        text.push(b"a")
-            .number(0)
-            .number(120)
-            .padded(7, 3)
-            .push_all(&[b"-", b"x"]);
-        assert_eq!(text.whole(), Ok(&b"a0120007-x"[..]));
-        text.push(b"1234567");
-        assert_eq!(text.whole(), Err(Fault::TooLong));
-        assert_eq!(text.get(), b"a0120007-x");
+        let mut text = Text::default();
+        assert_eq!(text.get(), b"");
+        text.push(b"a").number(0).number(120).push(b"-");
+        assert_eq!(text.whole(), Ok(&b"a0120-"[..]));
+        text.push(&[b'x'; (1 << 20) - 5]);
         assert_eq!(
-            text.clear().hex(0x0123_4567_89ab_cdef).whole(),
-            Ok(&b"0123456789abcdef"[..])
+            (text.whole(), text.get()),
+            (Err(Fault::TooLong), &b"a0120-"[..])
         );
+        text.clear().hex(0x0123_4567_89ab_cdef);
+        assert_eq!(text.whole(), Ok(&b"0123456789abcdef"[..]));
     }
 
     #[test]
     fn memory_is_given_out_once() {
-        let mut arena = Arena::new(8);
+        let mut arena = Arena::default();
         let (one, two) = (arena.keep(b"abcd"), arena.keep(b"efgh"));
-        assert_eq!((one, two), (&b"abcd"[..], &b"efgh"[..]));
-        assert!(!arena.is_lost());
-        assert_eq!((arena.keep(b"i"), arena.is_lost()), (&b""[..], true));
+        assert_eq!(
+            (one, two, arena.is_lost()),
+            (&b"abcd"[..], &b"efgh"[..], false)
+        );
+        assert_eq!(
+            (arena.keep(&[0; (1 << 23) - 7]), arena.is_lost()),
+            (&b""[..], true)
+        );
+    }
+
+    #[test]
+    fn every_fault_has_its_words() {
+        assert_eq!(Fault::TooLong.words(), b"too long: ");
+        assert_eq!(Fault::NotInTime.words(), b"not in time: ");
+        assert_eq!(Fault::Said.words(), b"");
     }
 
     #[test]

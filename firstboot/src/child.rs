@@ -5,11 +5,8 @@
 use crate::bytes::{Fault, Result, Text};
 use crate::sys::{self, Fd};
 
-/// What programs see of our environment, and whoever looks for them in it.
-const ENVIRONMENT: &[u8] = b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0LC_ALL=C.UTF-8\0HOME=/root\0";
-
-/// Finds a program as a shell would.
-const FINDER: &[u8] = b"/usr/bin/env\0";
+/// Finds a program as a shell would, and gives it its environment.
+const ENVIRONMENT: &[u8] = b"/usr/bin/env\0-i\0PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0LC_ALL=C.UTF-8\0HOME=/root\0";
 
 /// Exit status of a program that is not there, as shells and `env` have it.
 pub const NOT_FOUND: u8 = 127;
@@ -27,36 +24,36 @@ pub fn run(
     errors: &mut Text,
     milliseconds: u64,
 ) -> Result<u8> {
-    let mut files = [-1; 3];
-    for file in &mut files {
-        *file = sys::memory_file().unwrap_or(-1);
-    }
+    let file = || sys::memory_file().unwrap_or(-1);
+    let (standard, said, complained) = (file(), file(), file());
     let mut status = Err(Fault::System);
-    if sys::write_all(files[0], input).is_ok() && sys::seek(files[0], 0, false).is_ok() {
+    if sys::write_all(standard, input).is_ok() && sys::seek(standard, 0, false).is_ok() {
         match sys::fork() {
-            Ok(None) => become_program(arguments, files),
+            Ok(None) => become_program(arguments, standard),
             Ok(Some(child)) => status = Ok(finish(child, milliseconds)),
             Err(_) => {}
         }
     }
-    for (file, text) in [(files[1], output), (files[2], errors)] {
-        // What is too long is cut; who needs it whole asks `Text::whole`.
-        if sys::seek(file, 0, false).is_ok() {
-            let _cut = text.read_from(file);
-        }
-    }
-    for file in files {
-        sys::close(file);
-    }
+    take(said, output);
+    take(complained, errors);
+    sys::close(standard);
     status
 }
 
-fn become_program(arguments: &[u8], files: [Fd; 3]) -> ! {
+/// What is too long is cut; who needs it whole asks `Text::whole`.
+fn take(file: Fd, into: &mut Text) {
+    let _rewound = sys::seek(file, 0, false);
+    let _cut = into.read_from(file);
+    sys::close(file);
+}
+
+/// The three files have descriptors from `first` on.
+fn become_program(arguments: &[u8], first: Fd) -> ! {
     sys::new_session();
     for standard in 0..3 {
-        sys::duplicate(files[standard], standard as Fd);
+        sys::duplicate(first + standard, standard);
     }
-    sys::execute(FINDER, arguments, ENVIRONMENT);
+    sys::execute(Text::default().push(ENVIRONMENT).push(arguments).get());
     sys::exit(NOT_FOUND)
 }
 

@@ -1,24 +1,21 @@
 //! Owns what a node knows: facts by number, conditions on them, lists of peers, and templates that
 //! are filled in with them, each value quoted for where it goes. Must not find anything out.
 
-use crate::bytes::{Arena, Fault, Result, Text, cut, parse_number};
+use crate::bytes::{Arena, Fault, Result, Text, cut, nth, parse_number};
 use crate::program::{FIELDS, NOT, mark, quote};
-
-/// How much all facts may have.
-const ROOM: usize = 1 << 23;
 
 /// Facts by number.
 #[derive(Debug)]
 pub struct Facts {
-    values: [&'static [u8]; 128],
+    values: [Option<&'static [u8]>; 128],
     room: Arena,
 }
 
 impl Default for Facts {
     fn default() -> Self {
         Self {
-            values: [b""; 128],
-            room: Arena::new(ROOM),
+            values: [None; 128],
+            room: Arena::default(),
         }
     }
 }
@@ -26,19 +23,14 @@ impl Default for Facts {
 impl Facts {
     /// A fact; empty if it is not known.
     pub fn get(&self, number: u8) -> &'static [u8] {
-        self.values
-            .get(usize::from(number))
-            .copied()
-            .unwrap_or_default()
+        self.values[usize::from(number & !NOT)].unwrap_or_default()
     }
 
     /// Sets a fact; number 0 is nobody's.
     pub fn set(&mut self, number: u8, value: &[u8]) {
         let kept = self.keep(value);
-        if number != 0
-            && let Some(place) = self.values.get_mut(usize::from(number))
-        {
-            *place = kept;
+        if number != 0 {
+            self.values[usize::from(number & !NOT)] = Some(kept);
         }
     }
 
@@ -58,7 +50,7 @@ impl Facts {
 
     /// Whether a fact, or with [`NOT`] its contrary, holds: it is known and not `no`.
     pub fn holds(&self, condition: u8) -> bool {
-        let value = self.get(condition & !NOT);
+        let value = self.get(condition);
         (value.is_empty() || value == b"no") == (condition & NOT != 0)
     }
 
@@ -136,12 +128,7 @@ fn take<const N: usize>(rest: &mut &'static [u8]) -> Result<[u8; N]> {
 
 /// A field of an item: one of its words, of which the last field is the first.
 pub fn field(item: &[u8], number: u8) -> &[u8] {
-    let mut rest = item;
-    let mut word = cut(&mut rest, b' ');
-    for _ in 0..number % FIELDS.len() as u8 {
-        word = cut(&mut rest, b' ');
-    }
-    word
+    nth(item, b' ', usize::from(number) % FIELDS.len())
 }
 
 /// Adds a value, quoted.

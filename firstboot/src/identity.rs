@@ -1,176 +1,129 @@
 //! Owns finding out who this node is: what the metadata service says of the instance, and its tags.
 //! What is not well formed is refused here, so that nothing later has to mistrust it.
 
-use crate::bytes::{Fault, Result, cut, find, is_word, parse_number};
+use crate::bytes::{Fault, Result, cut, is_word, nth};
 use crate::clock::Tries;
 use crate::node::{Node, fact};
 use crate::phrase;
 use crate::phrase::A;
-use crate::program::HEADER_FIELDS;
-use crate::step::yes_or_no;
+use crate::reader::Header;
 
 /// How long a required tag may take to appear, in seconds.
 const TAG_SECS: u64 = 60;
 
-/// What every instance has: the fact, where it is, and what it may hold beside letters and digits.
-const IDENTITY: [(u8, &[u8], &[u8]); 7] = [
-    (fact::INSTANCE, b"instance-id", b"-"),
-    (fact::REGION, b"placement/region", b"-"),
-    (fact::AWS_DOMAIN, b"services/domain", b"-."),
-    (fact::ZONE, b"placement/availability-zone", b"-"),
-    (fact::ADDRESS, b"local-ipv4", b"."),
-    (fact::HOSTNAME, b"local-hostname", b"-"),
-    (fact::IMAGE, b"ami-id", b"-"),
-];
+/// What is asked about the instance: the fact, where it is, what it may hold beside letters and
+/// digits. Every instance has these.
+const IDENTITY: &[u8] = b"\x01 instance-id -
+\x04 placement/region -
+\x06 services/domain -.
+\x05 placement/availability-zone -
+\x02 local-ipv4 .
+\x03 local-hostname -.
+\x07 ami-id -
+";
 
-/// Tags: the fact, the tag, the tag of the replaced runbook, what the value may hold beside letters
-/// and digits, and what it is where there is none; without that it is required.
-const TAGS: [(u8, &[u8], &[u8], &[u8], &[u8]); 8] = [
-    (fact::ROLE, b"vmimage:role", b"Role", b"-", b""),
-    (fact::CLUSTER, b"vmimage:cluster", b"Cluster", b"-", b""),
-    (fact::PREFIX, b"vmimage:state", b"", b":/-._", b""),
-    (
-        fact::ENVIRONMENT,
-        b"vmimage:environment",
-        b"Environment",
-        b"-_.",
-        b"production",
-    ),
-    (fact::DOMAIN, b"vmimage:domain", b"", b"-.", b"internal"),
-    (fact::SLOT, b"vmimage:slot", b"", b"", b"0"),
-    (fact::SIZE, b"vmimage:size", b"", b"", b"0"),
-    (
-        fact::GROUP,
-        b"aws:autoscaling:groupName",
-        b"",
-        b"-_.",
-        b"none",
-    ),
-];
-
-const PROFILES: &[u8] = b"iam/security-credentials/";
+/// Tags: as above, then what it is where there is none; without that it is required. Then the tag of
+/// the replaced runbook.
+const TAGS: &[u8] = b"\x08 vmimage:role -  Role
+\x09 vmimage:cluster -  Cluster
+\x0c vmimage:state :/-._
+\x0a vmimage:environment -_. production Environment
+\x0b vmimage:domain -. internal
+\x0e vmimage:slot  0
+\x0f vmimage:size  0
+\x13 aws:autoscaling:groupName -_. none
+";
 
 impl Node {
     /// Learns what a failure would have to be reported with, and the rest of the identity. `header`
     /// is what the program begins with.
-    pub fn identify(&mut self, header: [&'static [u8]; HEADER_FIELDS]) -> Result<()> {
-        for (number, path, extra) in IDENTITY {
-            let mut value = self.imds.must(path)?;
-            if number == fact::HOSTNAME {
-                // The first of the names that DHCP gave, without its domain.
-                value = cut(&mut value, b'.');
-            }
-            if !is_word(value, extra) {
-                self.detail.clear().push(path);
-                return Err(Fault::Strange);
-            }
-            self.facts.set(number, value);
+    pub fn identify(&mut self, header: Header) -> Result<()> {
+        let mut rest = IDENTITY;
+        while !rest.is_empty() {
+            let line = cut(&mut rest, b'\n');
+            let value = self.facts.keep(self.imds.must(nth(line, b' ', 1))?);
+            self.learn(line, value, Fault::Strange)?;
         }
-        let mut address = self.facts.get(fact::ADDRESS);
-        let mut number: u64 = 0;
-        while !address.is_empty() {
-            number = number << 8 | u64::from(parse_number(cut(&mut address, b'.')).unwrap_or(0));
-        }
-        self.facts
-            .set(fact::ADDRESS_NUMBER, self.text.clear().number(number).get());
-        let [_, _, _, primary, regions] = header;
-        self.facts.set(fact::PRIMARY, primary);
-        self.facts.set(fact::REGIONS, regions);
-        let is_primary = self.facts.get(fact::REGION) == primary;
-        self.facts.set(fact::IN_PRIMARY, yes_or_no(is_primary));
-        // The role's credentials may come a moment after the instance.
-        let mut tries = Tries::for_secs(5);
-        loop {
-            if let Some(mut profile) = self.imds.get(PROFILES)? {
-                let profile = cut(&mut profile, b'\n');
-                self.profile = self
-                    .facts
-                    .keep(self.text.clear().push(PROFILES).push(profile).get());
-                return Ok(());
-            }
-            if !tries.again() {
-                return Ok(());
-            }
-        }
+        // The first of the names that DHCP gave, without its domain.
+        let host = cut(&mut self.facts.get(fact::HOSTNAME), b'.');
+        self.facts.set(fact::HOSTNAME, host);
+        self.facts.set(fact::PRIMARY, header[3]);
+        self.facts.set(fact::REGIONS, header[4]);
+        Ok(())
+    }
+
+    /// Takes a value for the fact of a line, if it can be one.
+    fn learn(&mut self, line: &'static [u8], value: &'static [u8], fault: Fault) -> Result<()> {
+        let is_fit = is_word(value, nth(line, b' ', 2));
+        self.detail.clear().push(nth(line, b' ', 1));
+        self.facts.set(line[0], value);
+        if is_fit { Ok(()) } else { Err(fault) }
     }
 
     /// Learns what the instance's tags say.
-    pub fn read_tags(&mut self, header: [&'static [u8]; HEADER_FIELDS]) -> Result<()> {
+    pub fn read_tags(&mut self, header: Header) -> Result<()> {
         if let Some(key) = self.imds.get(b"public-keys/0/openssh-key")? {
             self.facts.set(fact::SSH_KEY, key.trim_ascii());
         }
         let mut tries = Tries::for_secs(TAG_SECS);
-        for (number, name, older, extra, default) in TAGS {
-            self.facts.set(A, name);
+        let mut rest = TAGS;
+        while !rest.is_empty() {
+            let line = cut(&mut rest, b'\n');
             let mut value: &[u8] = b"";
             // A required one may come a moment after the instance.
             while value.is_empty() {
-                for name in [name, older] {
-                    if value.is_empty() {
-                        value = self.tag(name)?;
-                    }
-                }
-                if value.is_empty() {
-                    value = default;
-                }
+                value = self.tag(line)?;
+                self.detail.clear().push(nth(line, b' ', 1));
                 if value.is_empty() && !tries.again() {
-                    return self.fault(Fault::NoTag, phrase!("{a}"));
+                    return Err(Fault::NoTag);
                 }
             }
-            if !is_word(value, extra) {
-                return self.fault(Fault::WrongTag, phrase!("{a}"));
-            }
-            self.facts.set(number, value);
+            self.learn(line, value, Fault::WrongTag)?;
         }
-        let [role, _, group, ..] = header;
-        self.facts.set(A, role);
-        if self.facts.get(fact::ROLE) != role {
+        self.facts.set(A, header[0]);
+        if self.facts.get(fact::ROLE) != header[0] {
             return self.fault(
                 Fault::WrongTag,
                 phrase!("vmimage:role is {role}, and the launch template is for {a}"),
             );
         }
         if self.facts.get(fact::GROUP) == b"none" {
-            self.facts.set(A, group);
-            let has_slot = self.facts.get(fact::SLOT) != b"0";
-            let group = if has_slot {
-                phrase!("{a}-{slot}")
-            } else {
-                phrase!("{a}")
-            };
-            self.keep(fact::GROUP, group, b"")?;
+            self.keep(fact::GROUP, header[2])?;
         }
-        // s3://bucket/prefix
-        let mut prefix = self
-            .facts
-            .get(fact::PREFIX)
-            .strip_prefix(b"s3://")
-            .unwrap_or_default();
-        let bucket = cut(&mut prefix, b'/');
-        if !is_word(bucket, b"-.") || prefix.is_empty() || find(prefix, b"..").is_some() {
+        let state = self.facts.get(fact::STATE);
+        let Some(state) = state.strip_prefix(b"s3://") else {
             return self.fault(
                 Fault::WrongTag,
-                phrase!("vmimage:state is not s3://bucket/prefix but {prefix}"),
+                phrase!("vmimage:state is not s3://bucket/prefix but {state}"),
             );
-        }
-        self.facts.set(fact::BUCKET, bucket);
-        self.facts.set(fact::PREFIX, prefix);
+        };
+        self.facts.set(fact::STATE, state);
         Ok(())
     }
 
-    /// A tag's value, which is kept; empty if there is none.
-    fn tag(&mut self, name: &[u8]) -> Result<&'static [u8]> {
-        let Some(mut listed) = self.imds.get(b"tags/instance")? else {
-            return self.fault(Fault::NoTags, b"");
-        };
-        while !listed.is_empty() {
-            if cut(&mut listed, b'\n') == name {
+    /// The value of the tag of a line, or of the tag of the replaced runbook, or what it is where
+    /// there is none.
+    fn tag(&mut self, line: &'static [u8]) -> Result<&'static [u8]> {
+        for index in [1, 4] {
+            let name = nth(line, b' ', index);
+            let Some(listed) = self.imds.get(b"tags/instance")? else {
+                return Err(Fault::NoTags);
+            };
+            if has_line(listed, name) {
                 // A value may come a moment after its name.
-                let path = self.text.clear().push(b"tags/instance/").push(name).get();
-                let value = self.imds.must(path)?;
-                return Ok(self.facts.keep(value));
+                self.text.clear().push(b"tags/instance/").push(name);
+                return Ok(self.facts.keep(self.imds.must(self.text.get())?));
             }
         }
-        Ok(b"")
+        Ok(nth(line, b' ', 3))
     }
+}
+
+fn has_line(mut lines: &[u8], line: &[u8]) -> bool {
+    while !lines.is_empty() {
+        if cut(&mut lines, b'\n') == line {
+            return true;
+        }
+    }
+    false
 }

@@ -83,7 +83,12 @@ impl Imds {
                 return Err(Fault::NoMetadata);
             }
         }
-        Ok(body(self.answer.get()))
+        Ok(self.last())
+    }
+
+    /// The data of the last answer.
+    pub fn last(&self) -> &[u8] {
+        body(self.answer.get())
     }
 
     /// Sends the request and reads the answer; gives its status. What is said without words, or with
@@ -105,22 +110,18 @@ impl Imds {
         }
     }
 
-    /// Reads until the answer is complete; false if it never is.
+    /// Reads until the connection is closed; false if that was within the body.
     fn receive(&mut self, socket: Fd) -> bool {
         let until = clock::now_ms() + ANSWER_SECS * 1_000;
         let mut part = [0; 2048];
         while clock::now_ms() < until {
-            let Ok(read) = sys::read(socket, &mut part) else {
-                return false;
-            };
-            self.answer.push(&part[..read]);
-            let answer = self.answer.get();
-            let length = body(answer).len();
-            match announced(answer) {
-                Some(announced) if length >= announced => return true,
-                // The connection was closed within the body, or at its end.
-                announced if read == 0 => return announced.is_none() && length > 0,
-                _ => {}
+            match sys::read(socket, &mut part) {
+                Ok(0) => {
+                    return announced(self.answer.get())
+                        .is_none_or(|length| body(self.answer.get()).len() == length);
+                }
+                Ok(read) => drop(self.answer.push(&part[..read])),
+                Err(_) => break,
             }
         }
         false

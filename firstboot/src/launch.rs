@@ -1,14 +1,14 @@
 //! Owns a launch as a whole: who am I, what am I to do, do it, tell. The path by which a failure is
 //! told is ready before anything can fail.
 
-use crate::bytes::{Fault, Hash, Result, cut};
+use crate::bytes::{Fault, Hash, Result, cut, parse_number};
 use crate::clock::{Tries, now_ms};
 use crate::console;
 use crate::node::{Node, fact};
 use crate::phrase;
 use crate::phrase::A;
-use crate::program::{MAGIC, flag, op};
-use crate::reader::{Header, Reader, Step};
+use crate::program::{flag, op};
+use crate::reader::{self, Header, Reader, Step};
 use crate::sys;
 
 /// Exit status: the node is what it should be.
@@ -22,8 +22,8 @@ pub const UNKNOWN: u8 = 3;
 /// Exit status: the node is ready, but Auto Scaling could not be told.
 pub const UNTOLD: u8 = 4;
 
-/// Says that a launch has succeeded since the last boot; the report's timer waits for it.
-const READY_FILE: &[u8] = b"/run/vmimage/ready\0";
+/// Says that a launch has succeeded since the last boot.
+const READY_FILE: &[u8] = b"/run/vmimage-ready\0";
 
 /// What is asked of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,31 +34,27 @@ pub enum Task {
     Report,
 }
 
-/// Does what is asked with the program at the end of `file`; gives the exit status.
-pub fn run(file: &'static [u8], task: Task, endpoint: &'static [u8]) -> u8 {
-    let Some((hash, reader)) = program_of(file) else {
-        return damaged();
-    };
-    let mut node = Node {
-        endpoint,
-        ..Node::default()
-    };
+/// Does what is asked with a program; gives the exit status.
+pub fn run(program: Reader, task: Task) -> u8 {
+    let mut node = Node::default();
+    let mut hash = Hash::new();
+    hash.add(program);
     node.facts
         .set(fact::PROGRAM, node.text.clear().hex(hash.0).get());
-    let Ok(header) = Header::read(&mut Reader(reader.0)) else {
-        return damaged();
-    };
-    node.hook = header.fields[1];
-    if let Err(fault) = node.identify(header.fields) {
+    let mut reader = program;
+    let header = reader::header(&mut reader);
+    (node.hook, node.endpoint) = (header[1], header[5]);
+    if let Err(fault) = node.identify(header) {
         node.say_fault(b"this instance does not become a node: ", fault);
         return UNKNOWN;
     }
+    node.facts.set(fact::OUTCOME, b"ready");
     if task == Task::Launch {
-        return launch(&mut node, reader, header);
+        return launch(&mut node, program, header);
     }
     let done = node
-        .read_tags(header.fields)
-        .and_then(|()| steps(&mut node, reader, flag::REPORT));
+        .read_tags(header)
+        .and_then(|()| steps(&mut node, program, flag::REPORT));
     if let Err(fault) = done {
         node.say_fault(b"there is no report: ", fault);
         return FAILED;
@@ -66,36 +62,23 @@ pub fn run(file: &'static [u8], task: Task, endpoint: &'static [u8]) -> u8 {
     READY
 }
 
-fn damaged() -> u8 {
-    console::say(Fault::Damaged.words().as_bytes());
-    BAD_INPUT
-}
-
-/// The program at the end of an executable file, and what tells it from others.
-fn program_of(file: &'static [u8]) -> Option<(Hash, Reader)> {
-    let (rest, length) = file.strip_suffix(&MAGIC)?.split_last_chunk::<4>()?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let program = rest.get(rest.len().checked_sub(length)?..)?;
-    let mut hash = Hash::new();
-    hash.add(program);
-    Some((hash, Reader(program)))
-}
-
-fn launch(node: &mut Node, reader: Reader, header: Header) -> u8 {
+fn launch(node: &mut Node, program: Reader, header: Header) -> u8 {
     let begun = now_ms();
-    node.facts.set(fact::OUTCOME, b"ready");
     let done = prepare(node, header)
-        .and_then(|()| steps(node, reader, 0))
-        .and_then(|()| steps(node, reader, flag::REPORT));
+        .and_then(|()| steps(node, program, 0))
+        .and_then(|()| steps(node, program, flag::REPORT));
     if let Err(fault) = done {
-        fail(node, reader, fault);
+        fail(node, program, fault);
         return FAILED;
     }
     if let Err(fault) = node.complete(b"CONTINUE") {
         node.say_fault(b"the node is ready, but Auto Scaling is not told: ", fault);
         return UNTOLD;
     }
-    mark_ready();
+    // The report's timer waits for it.
+    if let Ok(file) = sys::open(READY_FILE, sys::CREATE, 0o600) {
+        sys::close(file);
+    }
     node.facts
         .set(A, node.text.clear().number(now_ms() - begun).get());
     node.say(phrase!(
@@ -105,14 +88,14 @@ fn launch(node: &mut Node, reader: Reader, header: Header) -> u8 {
 }
 
 fn prepare(node: &mut Node, header: Header) -> Result<()> {
-    node.read_tags(header.fields)?;
-    node.leave_warm_pool()?;
-    node.journal.open(node.facts.get(fact::INSTANCE))?;
+    node.read_tags(header)?;
+    // The carrier is in /var/lib/vmimage. What is wrong with it shows when the journal is opened.
+    node.expand(phrase!("/var/lib/vmimage/{instance}\0"))?;
+    let _made = sys::make_directory(node.text.get(), 0o700);
+    node.expand(phrase!("/var/lib/vmimage/{instance}/journal\0"))?;
+    node.journal.open(node.text.get())?;
     node.journal
-        .note(b" launch with program ", node.facts.get(fact::PROGRAM))?;
-    if node.profile.is_empty() {
-        return node.fault(Fault::NoProfile, b"");
-    }
+        .note(b"launch with program", node.facts.get(fact::PROGRAM))?;
     if !node.target_state()?.is_empty() {
         node.begin_heartbeat();
     }
@@ -120,43 +103,41 @@ fn prepare(node: &mut Node, header: Header) -> Result<()> {
 }
 
 /// Does the steps of a task: those that have just this one of the flags for tasks.
-fn steps(node: &mut Node, mut reader: Reader, task: u8) -> Result<()> {
-    let count = Header::read(&mut reader)?.steps;
-    let mut begins = [reader; 256];
-    let mut repeat: Option<(u16, Tries)> = None;
+fn steps(node: &mut Node, program: Reader, task: u8) -> Result<()> {
+    let mut reader = program;
+    let count = parse_number(reader::header(&mut reader)[6]).unwrap_or(0);
+    // The step that repeats others, and how long it may.
+    let mut repeat = (0, Tries::for_secs(0));
     let mut number = 0;
     while number < count {
-        if let Some(place) = begins.get_mut(usize::from(number)) {
-            *place = reader;
-        }
         number += 1;
-        let step = Step::read(&mut reader)?;
-        if step.numbers[1] & (flag::REPORT | flag::FAILED) != task
-            || !node.facts.all_hold(step.fields[0])
-        {
+        node.step = Step::read(&mut reader);
+        let step = &node.step;
+        let [_, when, title, conditions, back, about, ..] = step.fields;
+        if step.numbers[1] & (flag::REPORT | flag::FAILED) != task || !node.facts.all_hold(when) {
             continue;
         }
         if step.numbers[0] == op::REPEAT {
-            let [_, _, conditions, back, about, ..] = step.fields;
-            let mut tries = match repeat {
-                Some((at, tries)) if at == number => tries,
-                _ => Tries::for_secs(step.deadline_secs.into()),
-            };
-            if !node.facts.all_hold(conditions) {
-                if !tries.again() {
-                    return node.fault(Fault::NotInTime, about);
-                }
-                repeat = Some((number, tries));
-                number -= 1 + u16::from(*back.first().ok_or(Fault::Damaged)?).min(number - 1);
-                reader = *begins.get(usize::from(number)).ok_or(Fault::Damaged)?;
+            if node.facts.all_hold(conditions) {
+                continue;
+            }
+            if repeat.0 != number {
+                repeat = (number, Tries::for_secs(step.deadline_secs()));
+            }
+            if !repeat.1.again() {
+                return node.fault(Fault::NotInTime, about);
+            }
+            number = number.saturating_sub(1 + parse_number(back).unwrap_or(1));
+            reader = program;
+            reader::header(&mut reader);
+            for _ in 0..number {
+                Step::read(&mut reader);
             }
             continue;
         }
         let begun = now_ms();
         node.detail.clear();
-        let done =
-            perform(node, &step).and_then(|has_acted| node.facts.whole().map(|()| has_acted));
-        let title = step.fields[1];
+        let done = perform(node).and_then(|has_acted| node.facts.whole().map(|()| has_acted));
         // The report is refreshed every minute: it speaks when something is wrong.
         if done.is_err() || task == 0 && !title.is_empty() {
             let line = node
@@ -177,13 +158,14 @@ fn steps(node: &mut Node, mut reader: Reader, task: u8) -> Result<()> {
     Ok(())
 }
 
-/// Does a step for every item of its list, or once; says whether it did anything.
-fn perform(node: &mut Node, step: &Step) -> Result<bool> {
-    let list = step.numbers[3];
+/// Does the step for every item of its list, or once; says whether it did anything.
+fn perform(node: &mut Node) -> Result<bool> {
+    let list = node.step.numbers[3];
     let mut items = node.facts.get(list);
     let mut has_acted = false;
     while list == 0 || !items.is_empty() {
-        has_acted |= node.perform(step, cut(&mut items, b'\n'))?;
+        node.item = cut(&mut items, b'\n');
+        has_acted |= node.perform()?;
         if list == 0 {
             break;
         }
@@ -191,43 +173,22 @@ fn perform(node: &mut Node, step: &Step) -> Result<bool> {
     Ok(has_acted)
 }
 
-fn fail(node: &mut Node, reader: Reader, fault: Fault) {
+fn fail(node: &mut Node, program: Reader, fault: Fault) {
     node.say_fault(b"this instance does not become a node: ", fault);
     let reason = node
         .text
         .clear()
-        .push(fault.words().as_bytes())
+        .push(fault.words())
         .push(node.detail.get())
         .get();
     node.facts.set(fact::REASON, reason);
     node.facts.set(fact::OUTCOME, b"failed");
-    let _unwritten = node
-        .journal
-        .note(b" failed: ", node.facts.get(fact::REASON));
+    let _unwritten = node.journal.note(b"failed:", node.facts.get(fact::REASON));
     // The group first: it is what puts another instance in the place of this one.
     if let Err(fault) = node.complete(b"ABANDON") {
         node.say_fault(b"Auto Scaling is not told: ", fault);
     }
-    if let Err(fault) = steps(node, reader, flag::FAILED) {
+    if let Err(fault) = steps(node, program, flag::FAILED) {
         node.say_fault(b"after that: ", fault);
     }
-}
-
-fn mark_ready() {
-    let made = sys::make_directory(b"/run/vmimage\0", 0o700)
-        .and_then(|()| sys::open(READY_FILE, sys::CREATE, 0o600));
-    if let Ok(file) = made {
-        sys::close(file);
-    }
-}
-
-/// Reads what the engine's own file holds.
-pub fn own_file() -> Option<&'static [u8]> {
-    let file = sys::open(b"/proc/self/exe\0", sys::READ, 0).ok()?;
-    let length = sys::seek(file, 0, true).ok()?;
-    sys::seek(file, 0, false).ok()?;
-    let bytes = sys::memory(length);
-    let read = sys::read_all(file, bytes).ok()?;
-    sys::close(file);
-    bytes.get(..read)
 }

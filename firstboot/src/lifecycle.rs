@@ -1,7 +1,7 @@
 //! Owns what Auto Scaling is told: that the node is ready, that it cannot become one, that it is
 //! still at work.
 
-use crate::bytes::{Fault, Result, find};
+use crate::bytes::{Result, find};
 use crate::clock::Tries;
 use crate::node::{Node, fact};
 use crate::phrase;
@@ -10,9 +10,6 @@ use crate::sys;
 
 /// How long the group is told, in seconds.
 const TELL_SECS: u64 = 60;
-
-/// How long an instance may wait in a warm pool, in seconds: less than the unit that runs the engine.
-const WARM_SECS: u64 = 3_000;
 
 /// Milliseconds between two signs of life.
 const HEARTBEAT_MS: u64 = 60_000;
@@ -24,24 +21,10 @@ impl Node {
         Ok(self.facts.keep(state.unwrap_or_default().trim_ascii()))
     }
 
-    /// Waits while the instance belongs to a warm pool: it must not join anything yet.
-    pub fn leave_warm_pool(&mut self) -> Result<()> {
-        let mut tries = Tries::for_secs(WARM_SECS);
-        while self.target_state()?.starts_with(b"Warmed:") {
-            if !tries.again() {
-                return self.fault(Fault::NotInTime, b"out of the warm pool");
-            }
-        }
-        Ok(())
-    }
-
     /// Completes the launch with `CONTINUE` or `ABANDON`.
     pub fn complete(&mut self, result: &[u8]) -> Result<()> {
         if self.target_state()?.is_empty() {
             return Ok(());
-        }
-        if self.profile.is_empty() {
-            return self.fault(Fault::NoProfile, b"");
         }
         self.facts.set(E, result);
         let status =
@@ -57,17 +40,14 @@ impl Node {
     }
 
     fn ask_scaling(&mut self, action: &'static [u8]) -> Result<u32> {
-        self.keep(D, action, b"")?;
+        self.keep(D, action)?;
         self.facts.set(A, b"autoscaling");
         self.facts.set(B, self.facts.get(fact::REGION));
         self.facts.set(C, b"");
         self.facts.set(E, self.hook);
-        self.begin(
-            phrase!(
+        self.begin(phrase!(
                 "data = \"Version=2011-01-01&InstanceId={instance}&LifecycleHookName={e}&AutoScalingGroupName={group}&Action={d}\"\n"
-            ),
-            b"",
-        )?;
+        ))?;
         self.send(&mut Tries::for_secs(TELL_SECS))
     }
 

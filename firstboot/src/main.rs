@@ -11,6 +11,7 @@ use core::arch::global_asm;
 use core::panic::PanicInfo;
 
 use firstboot::launch::{self, Task};
+use firstboot::program::{BASE, BEGIN_AT, SIZES_AT};
 use firstboot::sys;
 
 // The stack holds the count of arguments, their addresses, NULL, the environment's addresses, NULL
@@ -66,16 +67,6 @@ global_asm!(
     "sub eax, ecx",
     "2:",
     "ret",
-    ".globl strlen",
-    "strlen:",
-    "xor eax, eax",
-    "3:",
-    "cmp byte ptr [rdi + rax], 0",
-    "je 4f",
-    "inc rax",
-    "jmp 3b",
-    "4:",
-    "ret",
     begin = sym begin,
 );
 
@@ -125,54 +116,26 @@ global_asm!(
     "subs w0, w4, w5",
     "b.eq 4b",
     "ret",
-    ".globl strlen",
-    "strlen:",
-    "mov x3, x0",
-    "mov x0, xzr",
-    "5: ldrb w4, [x3], 1",
-    "cbz w4, 6f",
-    "add x0, x0, 1",
-    "b 5b",
-    "6: ret",
     begin = sym begin,
 );
 
-/// What an argument or a variable of the environment says.
-///
-/// # Safety
-/// `stack` must be the stack that the kernel gave, and `index` below the number of its words.
-unsafe fn string(stack: *const *const u8, index: usize) -> Option<&'static [u8]> {
-    // SAFETY: the caller's promise.
-    let address = unsafe { *stack.add(index) };
-    if address.is_null() {
-        return None;
-    }
-    // SAFETY: the kernel's strings end with NUL and stay where they are.
-    Some(unsafe { core::ffi::CStr::from_ptr(address.cast()) }.to_bytes())
-}
-
 extern "C" fn begin(stack: *const *const u8) -> ! {
-    // SAFETY: the first word of the stack is a number.
-    let count = unsafe { *stack.cast::<usize>() };
-    // SAFETY: arguments follow the count, and NULL follows them.
-    let task = match unsafe { string(stack, 1 + count.min(1)) } {
-        None | Some(b"launch") => Task::Launch,
-        Some(b"report") => Task::Report,
-        Some(_) => sys::exit(launch::BAD_INPUT),
+    // SAFETY: the first word of the stack is the number of arguments; their addresses follow it, and
+    // NULL follows those.
+    let (count, first) = unsafe { (*stack.cast::<usize>(), *stack.add(2)) };
+    // SAFETY: an argument is at least its NUL.
+    let is_report = count > 1 && unsafe { *first } == b'r';
+    let task = if is_report { Task::Report } else { Task::Launch };
+    let word = |at: usize| {
+        let address = core::ptr::with_exposed_provenance::<usize>(BASE + at);
+        // SAFETY: the kernel mapped the ELF file's headers at its base (link.ld).
+        unsafe { *address }
     };
-    let mut endpoint: &[u8] = b"";
-    let mut index = count + 2;
-    // SAFETY: the environment follows the arguments' NULL and ends with NULL.
-    while let Some(variable) = unsafe { string(stack, index) } {
-        if let Some(value) = variable.strip_prefix(b"VMIMAGE_ENDPOINT=") {
-            endpoint = value;
-        }
-        index += 1;
-    }
-    match launch::own_file() {
-        Some(file) => sys::exit(launch::run(file, task, endpoint)),
-        None => sys::exit(launch::BAD_INPUT),
-    }
+    let begin = word(BEGIN_AT);
+    let address = core::ptr::with_exposed_provenance::<u8>(begin);
+    // SAFETY: the segment, as large as its header says, is mapped and is never written to.
+    let program = unsafe { core::slice::from_raw_parts(address, BASE + word(SIZES_AT[0]) - begin) };
+    sys::exit(launch::run(program, task))
 }
 
 /// Nothing that is read can lead here; if a mistake of ours does, systemd and the journal see it.

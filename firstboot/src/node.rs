@@ -7,7 +7,8 @@ use crate::console;
 use crate::facts::Facts;
 use crate::imds::Imds;
 use crate::journal::Journal;
-use crate::program::mark;
+use crate::program::{flag, mark};
+use crate::reader::Step;
 
 /// The numbers of the facts that every node has; their names are in [`crate::program::FACTS`].
 pub mod fact {
@@ -23,8 +24,8 @@ pub mod fact {
     pub const CLUSTER: u8 = 9;
     pub const ENVIRONMENT: u8 = 10;
     pub const DOMAIN: u8 = 11;
-    pub const BUCKET: u8 = 12;
-    pub const PREFIX: u8 = 13;
+    pub const STATE: u8 = 12;
+    pub const BOOT: u8 = 13;
     pub const SLOT: u8 = 14;
     pub const SIZE: u8 = 15;
     pub const PRIMARY: u8 = 16;
@@ -48,16 +49,16 @@ pub struct Node {
     pub imds: Imds,
     /// What has been done.
     pub journal: Journal,
-    /// Where the metadata service has the credentials of its role; empty if it has none.
-    pub profile: &'static [u8],
     /// The lifecycle hook at launch.
     pub hook: &'static [u8],
     /// Where AWS is, instead of at its own names: for tests.
     pub endpoint: &'static [u8],
+    /// The step that is done.
+    pub step: Step,
+    /// The item of its list for which it is done.
+    pub item: &'static [u8],
     /// What the last program or request said.
     pub output: Text,
-    /// The entity tag of the last answer from S3.
-    pub etag: Text,
     /// What the last program complained of.
     pub errors: Text,
     /// The arguments of a program, each with NUL.
@@ -80,7 +81,7 @@ impl Node {
     /// A fault and what it is about.
     pub fn fault<T>(&mut self, fault: Fault, about: &'static [u8]) -> Result<T> {
         // What cannot be said is left out.
-        let _unsaid = self.facts.expand(about, b"", self.detail.clear());
+        let _unsaid = self.facts.expand(about, self.item, self.detail.clear());
         Err(fault)
     }
 
@@ -92,7 +93,7 @@ impl Node {
 
     /// Shows why something is not so.
     pub fn say_fault(&mut self, begin: &[u8], fault: Fault) {
-        let words = fault.words().as_bytes();
+        let words = fault.words();
         self.line
             .clear()
             .push(begin)
@@ -102,8 +103,8 @@ impl Node {
     }
 
     /// Makes `self.text` from a template.
-    pub fn expand(&mut self, template: &'static [u8], item: &[u8]) -> Result<()> {
-        let made = self.facts.expand(template, item, self.text.clear());
+    pub fn expand(&mut self, template: &'static [u8]) -> Result<()> {
+        let made = self.facts.expand(template, self.item, self.text.clear());
         if made.is_err() {
             // Its beginning tells which it is.
             self.detail
@@ -114,42 +115,35 @@ impl Node {
     }
 
     /// Makes a fact from a template.
-    pub fn keep(
-        &mut self,
-        number: u8,
-        template: &'static [u8],
-        item: &[u8],
-    ) -> Result<&'static [u8]> {
-        self.expand(template, item)?;
+    pub fn keep(&mut self, number: u8, template: &'static [u8]) -> Result<()> {
+        self.expand(template)?;
         self.facts.set(number, self.text.get());
-        Ok(self.facts.get(number))
+        Ok(())
     }
 
     /// Writes `self.arguments`. One that is a whole block over a list becomes one for each item.
-    pub fn expand_arguments(&mut self, mut list: &'static [u8], item: &[u8]) -> Result<()> {
-        self.other.clear();
+    pub fn expand_arguments(&mut self, mut list: &'static [u8]) -> Result<()> {
+        self.arguments.clear();
         while !list.is_empty() {
-            let argument = cut(&mut list, 0);
-            let (over, inner) = match argument {
-                [mark::EACH, over, inner @ .., mark::END] => (*over, inner),
-                _ => (0, argument),
-            };
-            let mut items = self.facts.get(over);
-            // Without a list once, for the current item.
-            while over == 0 || !items.is_empty() {
-                let one = if over == 0 {
-                    item
-                } else {
-                    cut(&mut items, b'\n')
-                };
-                self.expand(inner, one)?;
-                self.other.push(self.text.get()).push(b"\0");
-                if over == 0 {
-                    break;
+            let argument = cut(&mut list, mark::ITEM);
+            if let [mark::EACH, over, inner @ .., mark::END] = argument {
+                let mut items = self.facts.get(*over);
+                let own = self.item;
+                while !items.is_empty() {
+                    self.item = cut(&mut items, b'\n');
+                    self.add_argument(inner)?;
                 }
+                self.item = own;
+            } else {
+                self.add_argument(argument)?;
             }
         }
-        core::mem::swap(&mut self.arguments, &mut self.other);
+        Ok(())
+    }
+
+    fn add_argument(&mut self, argument: &'static [u8]) -> Result<()> {
+        self.expand(argument)?;
+        self.arguments.push(self.text.get()).push(b"\0");
         Ok(())
     }
 
@@ -166,7 +160,7 @@ impl Node {
     }
 
     /// The fault of a program that did not succeed: its name, how it ended, its last words.
-    pub fn failed<T>(&mut self, status: u8, is_secret: bool) -> Result<T> {
+    pub fn failed<T>(&mut self, status: u8) -> Result<T> {
         let name = cut(&mut self.arguments.get(), 0);
         self.detail
             .clear()
@@ -178,7 +172,7 @@ impl Node {
             b"" => last_line(self.output.get()),
             errors => errors,
         };
-        if !is_secret {
+        if !self.step.has(flag::SECRET) {
             self.detail.push(b": ").push(&said[..said.len().min(512)]);
         }
         Err(if status == child::LATE {

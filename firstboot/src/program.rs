@@ -2,36 +2,47 @@
 //! engine interprets. What recipes call a claim, a volume or peers is made of these few steps by the
 //! compiler: text is a third of the size of the code that would do the same.
 //!
-//! A program is fields and numbers from front to back. A field is a length (u16) and that many bytes;
-//! numbers are little-endian.
+//! A program is fields from front to back, each ending with NUL; a step has four bytes before its
+//! fields. Numbers in fields are decimal.
 //!
 //! ```text
-//! program = role hook group primary regions count:u16 step*
-//! step    = op:u8 flags:u8 out:u8 each:u8 deadline_secs:u16 when title f0 f1 f2 f3 f4
+//! program = role hook group primary regions endpoint count step*
+//! step    = op:u8 flags:u8 out:u8 each:u8 deadline_secs when title f0 f1 f2 f3 f4
 //! ```
-//! `regions` has one line for each region. `when` is facts that must hold, one byte each, negated by
-//! [`NOT`]; a step without a title says nothing unless it fails. The fields of an operation:
+//! `group` is the name of the Auto Scaling group where no tag says it; `regions` has one line for each
+//! region; `endpoint` is where AWS is, for tests, and empty otherwise. `when` is facts that must hold, one byte each, negated by [`NOT`]; a step without a title
+//! says nothing unless it fails. The fields of an operation:
 //!
 //! | operation | f0 | f1 | f2 | f3 | f4 |
 //! |---|---|---|---|---|---|
-//! | `WRITE` | path | content | owner | mode, u16 | |
-//! | `RUN` | arguments | input | arguments of a probe whose success makes the command needless | text that the output must contain | text that it must not |
+//! | `WRITE` | path | content | mode | | |
+//! | `RUN` | arguments | input | text that the output must contain | | |
 //! | `REQUEST` | service | region | path | lines of curl's configuration | what is taken from the answer |
 //! | `SET` | text | with [`flag::COMPARE`]: text that it must equal | | | |
-//! | `REPEAT` | facts that must hold, or else | so many steps back, u8 | what is missing when the time is over | | |
+//! | `REPEAT` | facts that must hold, or else | so many steps back | what is missing when the time is over | | |
 //! | `FAIL` | why | | | | |
 //!
-//! Arguments, and what is taken from an answer, end with NUL each. All text is in template encoding.
-//! The program stands at the end of the ELF file, followed by its length (u32) and [`MAGIC`].
+//! Arguments, and what is taken from an answer, end with [`mark::ITEM`] each. All text is in template
+//! encoding.
+//!
+//! The program follows the ELF file and is mapped with it: the compiler adds its length to the size of
+//! the one segment, and writes where it begins into that segment's physical address, which Linux does
+//! not look at.
 
-/// The last bytes of a user data program.
-pub const MAGIC: [u8; 4] = *b"VMP1";
+/// Where the ELF file has the address at which the program begins: `p_paddr` of the first segment.
+pub const BEGIN_AT: usize = 64 + 24;
 
-/// Fields of a step: when, title and five more.
-pub const STEP_FIELDS: usize = 7;
+/// Where the ELF file has the segment's size in the file and in memory: `p_filesz` and `p_memsz`.
+pub const SIZES_AT: [usize; 2] = [64 + 32, 64 + 40];
+
+/// The address of the ELF file's first byte.
+pub const BASE: usize = 0x40_0000;
+
+/// Fields of a step.
+pub const STEP_FIELDS: usize = 8;
 
 /// Fields before the steps.
-pub const HEADER_FIELDS: usize = 5;
+pub const HEADER_FIELDS: usize = 7;
 
 /// What a step does.
 pub mod op {
@@ -40,7 +51,8 @@ pub mod op {
     /// Runs a command; the fact that it sets is its output.
     pub const RUN: u8 = 2;
     /// Asks AWS; sets the status, and the facts after it to what is taken from the answer: `<tag>` is
-    /// the text of an XML element, `@` the entity tag, `*` everything, another word a JSON member.
+    /// the text of an XML element (`<etag>` the entity tag), `*` everything, another word a JSON
+    /// member.
     pub const REQUEST: u8 = 3;
     /// Sets a fact.
     pub const SET: u8 = 4;
@@ -52,7 +64,7 @@ pub mod op {
 
 /// Bits of a step's flags.
 pub mod flag {
-    /// `RUN`: once on an instance, by the journal.
+    /// `RUN`: once on an instance, by the journal. No two such steps of a program are the same.
     pub const ONCE: u8 = 1;
     /// `SET`: to `yes` or `no`, whether both texts are equal.
     pub const COMPARE: u8 = 1;
@@ -64,7 +76,7 @@ pub mod flag {
     pub const SECRET: u8 = 4;
     /// `RUN`: again after a pause until it succeeds.
     pub const RETRY: u8 = 8;
-    /// `RUN`, `REQUEST`: failing is an answer; `RUN` then sets an empty fact.
+    /// `RUN`: sets `yes` or `no`, whether it succeeded. `REQUEST`: every status is an answer.
     pub const MAY_FAIL: u8 = 16;
     /// `REQUEST`: all pages.
     pub const PAGES: u8 = 32;
@@ -89,6 +101,8 @@ pub mod mark {
     pub const FIELD: u8 = 4;
     /// Ends [`EACH`] and [`IF`].
     pub const END: u8 = 5;
+    /// Ends an argument.
+    pub const ITEM: u8 = 6;
 }
 
 /// How a value is quoted where it is put.
@@ -115,7 +129,8 @@ pub const FIELDS: [&str; 7] = [
     "instance", "address", "slot", "zone", "region", "hostname", "number",
 ];
 
-/// Facts that every node has, from number 1 on.
+/// Facts that every node has, from number 1 on. `state` is bucket and prefix. The compiler sees to
+/// `boot`, `address-number`, `time` and `in-primary` where a program uses them.
 pub const FACTS: [&str; 25] = [
     "instance",
     "address",
@@ -128,8 +143,8 @@ pub const FACTS: [&str; 25] = [
     "cluster",
     "environment",
     "domain",
-    "bucket",
-    "prefix",
+    "state",
+    "boot",
     "slot",
     "size",
     "primary",

@@ -6,7 +6,7 @@ use crate::bytes::{Fault, Text};
 const LIST: &[u8] = b"1 i-1 10.1.0.4 1 a\n2 i-2 10.1.0.5 2 b\n";
 
 fn expand(facts: &Facts, template: &'static [u8]) -> Result<String, Fault> {
-    let mut text = Text::new(4096);
+    let mut text = Text::default();
     match facts.expand(template, b"1 i-9 10.1.0.9 - c", &mut text) {
         Ok(()) => Ok(String::from_utf8(text.get().to_vec()).unwrap()),
         Err(fault) => Err(fault),

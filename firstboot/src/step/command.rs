@@ -1,61 +1,48 @@
 //! Owns running commands, once or until one succeeds.
 
-use super::HasActed;
+use super::{HasActed, yes_or_no};
 use crate::bytes::{Fault, Result, find};
 use crate::child::NOT_FOUND;
 use crate::clock::Tries;
 use crate::node::Node;
-use crate::phrase::{A, B};
+use crate::phrase::A;
 use crate::program::flag;
-use crate::reader::Step;
 
 impl Node {
-    pub(super) fn command(
-        &mut self,
-        step: &Step,
-        item: &[u8],
-        tries: &mut Tries,
-    ) -> Result<HasActed> {
-        let [_, title, command, input, unless, expected, refused] = step.fields;
-        if !unless.is_empty() {
-            self.expand_arguments(unless, item)?;
-            self.text.clear();
-            if self.run(tries.left_ms())? == 0 {
+    pub(super) fn command(&mut self) -> Result<HasActed> {
+        let mut tries = Tries::for_secs(self.step.deadline_secs());
+        loop {
+            self.keep(A, self.step.fields[5])?;
+            let expected = self.facts.get(A);
+            self.expand_arguments(self.step.fields[3])?;
+            self.expand(self.step.fields[4])?;
+            // Again when what it says changes: then it is another command.
+            let mut hash = self.step.hash;
+            hash.add(self.arguments.get());
+            hash.add(self.text.get());
+            let is_once = self.step.has(flag::ONCE);
+            if is_once && self.journal.has(hash.0) {
                 return Ok(false);
             }
-        }
-        let expected = self.keep(A, expected, item)?;
-        let refused = self.keep(B, refused, item)?;
-        let mut key = None;
-        loop {
-            self.expand_arguments(command, item)?;
-            self.expand(input, item)?;
-            if step.has(flag::ONCE) && key.is_none() {
-                // Again when what it says changes: then it is another command.
-                let mut hash = step.hash;
-                hash.add(self.arguments.get());
-                hash.add(self.text.get());
-                let distinct = self.journal.distinct(hash);
-                if self.journal.has(distinct) {
-                    return Ok(false);
-                }
-                key = Some(distinct);
-            }
-            let mut status = self.run(tries.left_ms())?;
+            let status = self.run(tries.left_ms())?;
             let said = self.output.get();
-            let is_refused = !refused.is_empty() && find(said, refused).is_some();
             let holds = status == 0 && (expected.is_empty() || find(said, expected).is_some());
-            if holds && !is_refused {
-                break;
+            if holds || self.step.has(flag::MAY_FAIL) {
+                let said = if self.step.has(flag::MAY_FAIL) {
+                    yes_or_no(holds)
+                } else {
+                    said.trim_ascii()
+                };
+                self.facts.set(self.step.numbers[2], said);
+                self.output.whole()?;
+                if is_once {
+                    self.journal.done(hash.0, self.step.fields[2])?;
+                }
+                return Ok(self.step.numbers[1] & (flag::RETRY | flag::MAY_FAIL) == 0);
             }
-            if step.has(flag::MAY_FAIL) {
-                self.output.clear();
-                break;
-            }
-            let is_final = is_refused || status == NOT_FOUND || !step.has(flag::RETRY);
+            let is_final = status == NOT_FOUND || !self.step.has(flag::RETRY);
             if is_final || !tries.again() {
-                status += u8::from(status == 0);
-                let fault = self.failed(status, step.has(flag::SECRET));
+                let fault = self.failed(status);
                 return if is_final {
                     fault
                 } else {
@@ -63,13 +50,5 @@ impl Node {
                 };
             }
         }
-        if step.numbers[2] != 0 {
-            let said = self.output.whole()?.trim_ascii();
-            self.facts.set(step.numbers[2], said);
-        }
-        if let Some(key) = key {
-            self.journal.done(key, title)?;
-        }
-        Ok(!step.has(flag::RETRY))
     }
 }

@@ -5,37 +5,35 @@ mod request;
 mod write;
 
 use crate::bytes::{Fault, Result};
-use crate::clock::Tries;
 use crate::node::Node;
 use crate::program::{flag, op};
-use crate::reader::Step;
 
 /// Whether a step did something; otherwise everything was as it should be.
 pub type HasActed = bool;
 
 impl Node {
-    /// Does a step, for one item of its list if it has one.
-    pub fn perform(&mut self, step: &Step, item: &[u8]) -> Result<HasActed> {
-        let tries = &mut Tries::for_secs(step.deadline_secs.into());
-        let [operation, _, out, _] = step.numbers;
+    /// Does `self.step` for `self.item`.
+    pub fn perform(&mut self) -> Result<HasActed> {
+        let [operation, _, out, _] = self.step.numbers;
         match operation {
-            op::WRITE => self.write(step, item),
-            op::RUN => self.command(step, item, tries),
-            op::REQUEST => self.request(step, item, tries),
+            op::WRITE => self.write(),
+            op::RUN => self.command(),
+            op::REQUEST => self.request(),
             op::SET => {
                 let before = self.facts.get(out);
-                let value = self.keep(out, step.fields[2], item)?;
-                if step.has(flag::COMPARE) {
-                    self.expand(step.fields[3], item)?;
+                self.keep(out, self.step.fields[3])?;
+                let value = self.facts.get(out);
+                if self.step.has(flag::COMPARE) {
+                    self.expand(self.step.fields[4])?;
                     self.facts.set(out, yes_or_no(value == self.text.get()));
-                } else if step.has(flag::APPEND) {
+                } else if self.step.has(flag::APPEND) {
                     self.text.clear().push(before).push(value);
                     self.facts.set(out, self.text.get());
                 }
                 Ok(false)
             }
             op::FAIL => {
-                self.expand(step.fields[2], item)?;
+                self.expand(self.step.fields[3])?;
                 self.detail.clear().push(self.text.get());
                 Err(Fault::Said)
             }

@@ -6,81 +6,60 @@ use crate::clock::Tries;
 use crate::json;
 use crate::node::Node;
 use crate::phrase::{A, B, C};
-use crate::program::flag;
-use crate::reader::Step;
-
-/// A member of what EC2 answers, until there are no more.
-const NEXT: [&[u8]; 2] = [b"<nextToken>", b"<"];
+use crate::program::{flag, mark};
 
 impl Node {
-    pub(super) fn request(
-        &mut self,
-        step: &Step,
-        item: &[u8],
-        tries: &mut Tries,
-    ) -> Result<HasActed> {
-        let [_, _, service, region, path, more, taken] = step.fields;
+    pub(super) fn request(&mut self) -> Result<HasActed> {
+        let mut tries = Tries::for_secs(self.step.deadline_secs());
         let mut next: &[u8] = b"";
         loop {
-            self.keep(A, service, item)?;
-            self.keep(B, region, item)?;
-            self.keep(C, path, item)?;
-            self.begin(more, item)?;
+            for (number, field) in [(A, 3), (B, 4), (C, 5)] {
+                self.keep(number, self.step.fields[field])?;
+            }
+            self.begin(self.step.fields[6])?;
             if !next.is_empty() {
                 self.request
                     .push(b"data-urlencode = \"NextToken=")
                     .push(next)
                     .push(b"\"\n");
             }
-            self.request.whole()?;
-            let status = self.send(tries)?;
-            let is_answer = status == 200
-                || step.has(flag::ABSENT) && matches!(status, 404 | 409 | 412)
-                || step.has(flag::MAY_FAIL);
-            if !is_answer {
+            let status = self.send(&mut tries)?;
+            let is_absent = status == 404 || status == 409 || status == 412;
+            if status != 200
+                && !(is_absent && self.step.has(flag::ABSENT))
+                && !self.step.has(flag::MAY_FAIL)
+            {
                 return self.refused(status);
             }
-            self.take_answer(step, status, taken);
-            let token = between(self.output.get(), NEXT[0], NEXT[1]).unwrap_or_default();
-            if token.is_empty() || !step.has(flag::PAGES) {
+            let mut number = self.step.numbers[2];
+            self.facts
+                .set(number, self.text.clear().number(status.into()).get());
+            let mut taken = self.step.fields[7];
+            while !taken.is_empty() {
+                number += 1;
+                self.text.clear();
+                if self.step.has(flag::APPEND) {
+                    self.text.push(self.facts.get(number));
+                }
+                let answer = self.output.get();
+                match cut(&mut taken, mark::ITEM) {
+                    b"*" => drop(self.text.push(answer)),
+                    tag @ [b'<', ..] => drop(
+                        self.text
+                            .push(between(answer, tag, b"<").unwrap_or_default()),
+                    ),
+                    member => json::unescape(
+                        json::raw(answer, member).unwrap_or_default(),
+                        &mut self.text,
+                    ),
+                }
+                self.facts.set(number, self.text.get());
+            }
+            let token = between(self.output.get(), b"<nextToken>", b"<").unwrap_or_default();
+            if token.is_empty() || !self.step.has(flag::PAGES) {
                 return Ok(false);
             }
             next = self.facts.keep(token);
-        }
-    }
-
-    fn take_answer(&mut self, step: &Step, status: u32, mut taken: &'static [u8]) {
-        let mut number = step.numbers[2];
-        self.text.clear().number(status.into());
-        while number != 0 {
-            let value = if step.has(flag::APPEND) && number != step.numbers[2] {
-                self.other
-                    .clear()
-                    .push(self.facts.get(number))
-                    .push(self.text.get())
-                    .get()
-            } else {
-                self.text.get()
-            };
-            self.facts.set(number, value);
-            number += 1;
-            if taken.is_empty() {
-                return;
-            }
-            let answer = self.output.get();
-            self.text.clear();
-            match cut(&mut taken, 0) {
-                b"*" => drop(self.text.push(answer)),
-                b"@" => drop(self.text.push(self.etag.get())),
-                tag @ [b'<', ..] => drop(
-                    self.text
-                        .push(between(answer, tag, b"<").unwrap_or_default()),
-                ),
-                member => json::unescape(
-                    json::raw(answer, member).unwrap_or_default(),
-                    &mut self.text,
-                ),
-            }
         }
     }
 }

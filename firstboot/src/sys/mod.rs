@@ -419,40 +419,31 @@ pub fn reap(process: i32) -> u8 {
 /// The most arguments that a program is run with.
 pub const ARGUMENTS_AT_MOST: usize = 256;
 
-/// Turns this process into `program`, which is called `env` and gets these arguments and
-/// this environment, each ending with NUL. Returns only if that fails, as it does beyond
-/// [`ARGUMENTS_AT_MOST`].
-pub fn execute(program: &[u8], arguments: &[u8], environment: &[u8]) -> Errno {
-    let mut vectors = [[0_usize; ARGUMENTS_AT_MOST]; 2];
-    // The program that looks for others is the first argument.
-    let mut count = 1;
-    vectors[0][0] = c"env".as_ptr().expose_provenance();
-    for (vector, bytes) in vectors.iter_mut().zip([arguments, environment]) {
-        for one in bytes.split_inclusive(|byte| *byte == 0) {
-            // The last place stays NULL.
-            if count + 1 == ARGUMENTS_AT_MOST || !one.ends_with(&[0]) {
-                return Errno(7);
-            }
-            vector[count] = one.as_ptr().expose_provenance();
+/// Turns this process into a program with these arguments, the first of which is its path, and no
+/// environment. Returns only if that fails, as it does beyond [`ARGUMENTS_AT_MOST`].
+pub fn execute(arguments: &[u8]) {
+    let mut vector = [0_usize; ARGUMENTS_AT_MOST];
+    let mut count = 0;
+    let mut is_begin = true;
+    for byte in arguments {
+        // The last place stays NULL.
+        if is_begin && count + 1 < ARGUMENTS_AT_MOST {
+            vector[count] = core::ptr::from_ref(byte).expose_provenance();
             count += 1;
         }
-        count = 0;
+        is_begin = *byte == 0;
     }
-    let program = match path(program) {
-        Ok(program) => program,
-        Err(error) => return error,
-    };
-    let arguments = [
-        program,
-        vectors[0].as_ptr().expose_provenance(),
-        vectors[1].as_ptr().expose_provenance(),
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: the path and every string end with NUL, both vectors with NULL.
-    match checked(unsafe { call6(number::EXECVE, arguments) }) {
-        Ok(_) => Errno(0),
-        Err(error) => error,
+    if is_begin && count + 1 < ARGUMENTS_AT_MOST {
+        let nothing = vector.as_ptr().wrapping_add(count).expose_provenance();
+        // SAFETY: every string ends with NUL, both vectors with NULL.
+        unsafe {
+            call(
+                vector[0],
+                vector.as_ptr().expose_provenance(),
+                nothing,
+                0,
+                number::EXECVE,
+            )
+        };
     }
 }
