@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firstboot::USER_DATA_LIMIT_BYTES;
-use firstboot::program::MAGIC;
+use firstboot::program::{BASE, BEGIN_AT, SIZES_AT};
 use liblzma::stream::{Action, Check, Filters, LzmaOptions, MatchFinder, Mode, Status, Stream};
 use serde::Serialize;
 
@@ -86,12 +86,22 @@ impl NoEngine {
     }
 }
 
-/// The executable that runs `program`: the engine, the program, its length and the magic.
+/// The executable that runs `program`: the engine, whose one segment goes on with the program.
 pub fn executable(architecture: Architecture, program: &[u8]) -> Result<Vec<u8>, NoEngine> {
     let engine = engine(architecture)?;
-    // What is longer than that is refused as user data long before.
-    let length = u32::try_from(program.len()).unwrap_or(u32::MAX);
-    Ok([engine, program, &length.to_le_bytes(), &MAGIC].concat())
+    let mut bytes = [engine, program].concat();
+    let length = bytes.len();
+    for (at, number) in [
+        (BEGIN_AT, BASE + engine.len()),
+        (SIZES_AT[0], length),
+        (SIZES_AT[1], length),
+    ] {
+        // A number of eight bytes, the lowest first (ELF-64, `Elf64_Phdr`).
+        for (place, byte) in bytes[at..].iter_mut().zip(number.to_le_bytes()) {
+            *place = byte;
+        }
+    }
+    Ok(bytes)
 }
 
 fn engine(architecture: Architecture) -> Result<&'static [u8], NoEngine> {
@@ -193,11 +203,11 @@ mod tests {
             .unwrap();
         assert_eq!(unpacked, executable(Architecture::X86_64, program).unwrap());
         assert_eq!(unpacked[..4], *b"\x7fELF");
-        assert!(unpacked.ends_with(b"a program\x09\0\0\0VMP1"));
+        assert!(unpacked.ends_with(b"a program"));
         let sizes = carrier.sizes;
         assert_eq!(
             (sizes.engine, sizes.program, sizes.compressed, sizes.whole),
-            (unpacked.len() - 17, 9, data.len(), carrier.bytes.len())
+            (unpacked.len() - 9, 9, data.len(), carrier.bytes.len())
         );
     }
 }

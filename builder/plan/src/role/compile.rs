@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use firstboot::Role;
 use firstboot::program::{FACTS, FIELDS, LAST_FACT, NOT, OWN_FACTS_FROM, flag, mark, op};
 
-use super::lower::{Field, Operation, lower, report_of, stop};
+use super::lower::{Field, MEMBERS, Operation, derive, lower, report_of, stop};
 use super::{Program, Step};
-use crate::definition::{BootAction, BootStep, Condition, Fleet, Piece, Recipe, Stage, Template};
+use crate::definition::{
+    BootAction, BootStep, Condition, Fleet, Piece, Recipe, Stage, StateLocation, Template,
+    internal_template,
+};
 use crate::fleet::names;
 
 /// What stands before the names of the facts that hold secrets.
 const SECRET: &str = "secret.";
-
-/// The engine goes back to none of the steps behind so many.
-const REPEATED_AT_MOST: usize = 256;
 
 /// A program, and what its facts are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,21 +40,9 @@ pub enum ProgramError {
     /// The steps set more facts than there are numbers for.
     #[error("the steps set more facts than a program can number")]
     TooManyFacts,
-    /// There are more steps than a program can count.
-    #[error("a program has at most 65535 steps")]
-    TooManySteps,
-    /// The engine cannot go back to a step.
-    #[error("the step `{step}` waits behind more than {REPEATED_AT_MOST} others")]
-    TooLate {
-        /// The step.
-        step: String,
-    },
-    /// A text is longer than a program can say.
-    #[error("a text has {bytes} bytes, and a program takes 65535")]
-    TooLong {
-        /// How many it has.
-        bytes: usize,
-    },
+    /// A text has a NUL.
+    #[error("a text has a NUL character")]
+    Nul,
 }
 
 /// The program of `role`: what the boot halves of the image's `recipes` say for it.
@@ -65,7 +53,7 @@ pub fn compile(fleet: &Fleet, recipes: &[Recipe], role: Role) -> Result<RoleProg
         .filter(|step| step.roles.contains(&role))
         .collect();
     steps.sort_by_key(|step| step.stage);
-    let mut compiler = Compiler::default();
+    let mut compiler = Compiler::new(&fleet.state);
     let mut units = Vec::new();
     for step in steps {
         if let BootAction::Start { units: started } = &step.action {
@@ -73,24 +61,20 @@ pub fn compile(fleet: &Fleet, recipes: &[Recipe], role: Role) -> Result<RoleProg
         }
         compiler.step(step)?;
     }
-    let mut last = report_of(flag::REPORT);
+    compiler.give(&[MEMBERS.to_owned()])?;
+    compiler.operations(&report_of(flag::REPORT), "report")?;
     if !units.is_empty() {
-        last.push(stop(units));
+        compiler.operations(&[stop(units)], "stop")?;
     }
-    last.extend(report_of(flag::FAILED));
-    for operation in last {
-        compiler.operation(&operation, "report")?;
-    }
+    compiler.operations(&report_of(flag::FAILED), "report")?;
     let regions: Vec<&str> = fleet.regions.iter().map(|r| r.name.as_str()).collect();
-    let header = [
-        role.as_str().to_owned(),
-        names::LAUNCH_HOOK.to_owned(),
-        names::group(&fleet.cluster, role, None),
-        fleet.primary.clone(),
-        regions.join("\n"),
-    ];
     let program = Program {
-        header: header.map(String::into_bytes),
+        role: role.as_str().into(),
+        hook: names::LAUNCH_HOOK.into(),
+        group: compiler.group(fleet, role)?,
+        primary: fleet.primary.clone().into_bytes(),
+        regions: regions.join("\n").into_bytes(),
+        endpoint: Vec::new(),
         steps: compiler.steps,
     };
     let facts = compiler
@@ -103,9 +87,12 @@ pub fn compile(fleet: &Fleet, recipes: &[Recipe], role: Role) -> Result<RoleProg
     })
 }
 
-#[derive(Debug, Default)]
-struct Compiler {
+#[derive(Debug)]
+struct Compiler<'a> {
+    state: &'a StateLocation,
     steps: Vec<Step>,
+    /// The facts that steps of ours were put before others for, with the task of those.
+    derived: BTreeSet<(u8, String)>,
     /// The numbers of the facts that steps set.
     numbers: BTreeMap<String, u8>,
     /// How many numbers are given.
@@ -125,7 +112,37 @@ struct Context<'a> {
     takes_secret: bool,
 }
 
-impl Compiler {
+impl<'a> Compiler<'a> {
+    fn new(state: &'a StateLocation) -> Self {
+        Self {
+            state,
+            steps: Vec::new(),
+            derived: BTreeSet::new(),
+            numbers: BTreeMap::new(),
+            given: 0,
+            secret: BTreeSet::new(),
+            read: BTreeSet::new(),
+            in_report: false,
+        }
+    }
+
+    /// The group's name where no tag says it.
+    fn group(&self, fleet: &Fleet, role: Role) -> Result<Vec<u8>, ProgramError> {
+        let mut name = Template::text(names::group(&fleet.cluster, role, None));
+        let has_slots = fleet
+            .roles
+            .iter()
+            .any(|of| of.role == role && of.data_volume_gib.is_some());
+        if has_slots {
+            name.0.extend(internal_template("-{{slot}}").0);
+        }
+        let mut context = Context {
+            step: "",
+            takes_secret: false,
+        };
+        self.field(&Field::Text(name), &mut context)
+    }
+
     fn step(&mut self, step: &BootStep) -> Result<(), ProgramError> {
         if step.stage == Stage::Report && !self.in_report {
             // The timer starts the engine anew, with the steps of this stage alone.
@@ -140,10 +157,24 @@ impl Compiler {
                 self.read.extend(names.iter().cloned());
             }
         }
-        for operation in lower(&step) {
-            self.operation(&operation, &step.name)?;
+        self.operations(&lower(&step), &step.name)
+    }
+
+    /// Operations that belong together, and before them what finds out the facts that they use.
+    fn operations(&mut self, operations: &[Operation], step: &str) -> Result<(), ProgramError> {
+        for operation in operations {
+            let task = operation.flags & (flag::REPORT | flag::FAILED);
+            for fact in operation.facts() {
+                let Some(found) = derive(&fact, self.state) else {
+                    continue;
+                };
+                if self.derived.insert((task, fact)) {
+                    self.operation(&found.flags(task), step)?;
+                }
+            }
         }
-        Ok(())
+        let mut operations = operations.iter();
+        operations.try_for_each(|operation| self.operation(operation, step))
     }
 
     fn operation(&mut self, operation: &Operation, step: &str) -> Result<(), ProgramError> {
@@ -174,10 +205,6 @@ impl Compiler {
         let is_compared = operation.op == op::SET && operation.flags & flag::COMPARE != 0;
         if context.takes_secret && !is_compared && operation.op != op::WRITE {
             self.secret.extend(operation.sets.iter().cloned());
-        }
-        if operation.op == op::REPEAT && self.steps.len() >= REPEATED_AT_MOST {
-            let step = step.to_owned();
-            return Err(ProgramError::TooLate { step });
         }
         self.tell_apart(&mut compiled);
         self.steps.push(compiled);
@@ -233,11 +260,10 @@ impl Compiler {
             Field::List(list) => {
                 for template in list {
                     self.pieces(template, &mut bytes, context)?;
-                    bytes.push(0);
+                    bytes.push(mark::ITEM);
                 }
             }
             Field::Conditions(conditions) => bytes = self.conditions(conditions, context)?,
-            Field::Bytes(given) => bytes.extend(given),
         }
         Ok(bytes)
     }

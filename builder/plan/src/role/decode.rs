@@ -20,6 +20,12 @@ pub enum DecodeError {
         /// Where it should end.
         at: usize,
     },
+    /// What should be a number of at most 65535 is none.
+    #[error("there is no number at byte {at}")]
+    NoNumber {
+        /// Where.
+        at: usize,
+    },
     /// A number that is no operation.
     #[error("the byte {byte} at {at} is not what a step does")]
     Unknown {
@@ -33,10 +39,15 @@ pub enum DecodeError {
 /// Reads a program.
 pub fn decode(bytes: &[u8]) -> Result<Program, DecodeError> {
     let mut from = Decoder { bytes, at: 0 };
-    let mut program = Program::default();
-    for field in &mut program.header {
-        *field = from.field()?;
-    }
+    let mut program = Program {
+        role: from.field()?,
+        hook: from.field()?,
+        group: from.field()?,
+        primary: from.field()?,
+        regions: from.field()?,
+        endpoint: from.field()?,
+        steps: Vec::new(),
+    };
     for _ in 0..from.number()? {
         program.steps.push(from.step()?);
     }
@@ -51,25 +62,34 @@ struct Decoder<'a> {
     at: usize,
 }
 
-impl<'a> Decoder<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
-        let taken = self.bytes.get(self.at..self.at + count);
-        let taken = taken.ok_or(DecodeError::Short { at: self.at })?;
-        self.at += count;
-        Ok(taken)
-    }
-
+impl Decoder<'_> {
     fn byte(&mut self) -> Result<u8, DecodeError> {
-        Ok(self.take(1)?[0])
-    }
-
-    fn number(&mut self) -> Result<u16, DecodeError> {
-        Ok(u16::from_le_bytes([self.byte()?, self.byte()?]))
+        let byte = self.bytes.get(self.at).copied();
+        let byte = byte.ok_or(DecodeError::Short { at: self.at })?;
+        self.at += 1;
+        Ok(byte)
     }
 
     fn field(&mut self) -> Result<Vec<u8>, DecodeError> {
-        let length = self.number()?;
-        Ok(self.take(length.into())?.to_vec())
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let length = rest.iter().position(|byte| *byte == 0);
+        let length = length.ok_or(DecodeError::Short { at: self.at })?;
+        self.at += length + 1;
+        Ok(rest[..length].to_vec())
+    }
+
+    /// A decimal number as it is written: without zeros before it, and nothing for 0.
+    fn number(&mut self) -> Result<u16, DecodeError> {
+        let at = self.at;
+        let digits = self.field()?;
+        let number = match &digits[..] {
+            [] => Some(0),
+            [b'1'..=b'9', ..] => std::str::from_utf8(&digits)
+                .ok()
+                .and_then(|d| d.parse().ok()),
+            _ => None,
+        };
+        number.ok_or(DecodeError::NoNumber { at })
     }
 
     fn step(&mut self) -> Result<Step, DecodeError> {

@@ -5,12 +5,17 @@ use super::{Program, ProgramError, Step};
 /// The bytes of a program.
 pub fn encode(program: &Program) -> Result<Vec<u8>, ProgramError> {
     let mut bytes = Vec::new();
-    for field in &program.header {
+    for field in [
+        &program.role,
+        &program.hook,
+        &program.group,
+        &program.primary,
+        &program.regions,
+        &program.endpoint,
+    ] {
         add_field(field, &mut bytes)?;
     }
-    let count = u16::try_from(program.steps.len());
-    let count = count.map_err(|_too_many| ProgramError::TooManySteps)?;
-    bytes.extend(count.to_le_bytes());
+    add_number(program.steps.len(), &mut bytes)?;
     for step in &program.steps {
         add_step(step, &mut bytes)?;
     }
@@ -19,19 +24,29 @@ pub fn encode(program: &Program) -> Result<Vec<u8>, ProgramError> {
 
 fn add_step(step: &Step, bytes: &mut Vec<u8>) -> Result<(), ProgramError> {
     bytes.extend([step.op, step.flags, step.sets, step.each]);
-    bytes.extend(step.deadline_secs.to_le_bytes());
+    add_number(step.deadline_secs.into(), bytes)?;
     add_field(&step.when, bytes)?;
     add_field(&step.title, bytes)?;
-    for field in &step.fields {
-        add_field(field, bytes)?;
-    }
-    Ok(())
+    step.fields
+        .iter()
+        .try_for_each(|field| add_field(field, bytes))
+}
+
+/// A number in decimal; 0 is what nothing says as well.
+fn add_number(number: usize, bytes: &mut Vec<u8>) -> Result<(), ProgramError> {
+    let text = if number == 0 {
+        String::new()
+    } else {
+        number.to_string()
+    };
+    add_field(text.as_bytes(), bytes)
 }
 
 fn add_field(field: &[u8], bytes: &mut Vec<u8>) -> Result<(), ProgramError> {
-    let length = u16::try_from(field.len());
-    let length = length.map_err(|_too_long| ProgramError::TooLong { bytes: field.len() })?;
-    bytes.extend(length.to_le_bytes());
+    if field.contains(&0) {
+        return Err(ProgramError::Nul);
+    }
     bytes.extend(field);
+    bytes.push(0);
     Ok(())
 }

@@ -14,18 +14,28 @@ pub use carrier::{Carrier, NoEngine, Sizes, carry, executable};
 pub use compile::{ProgramError, RoleProgram, compile};
 pub use decode::{DecodeError, decode};
 pub use encode::encode;
+pub(crate) use lower::DERIVED;
 
-use firstboot::program::{HEADER_FIELDS, STEP_FIELDS};
+use firstboot::program::STEP_FIELDS;
 
-/// How many fields a step has beside its conditions and its title.
-pub const OWN_FIELDS: usize = STEP_FIELDS - 2;
+/// How many fields a step has beside its deadline, its conditions and its title.
+pub const OWN_FIELDS: usize = STEP_FIELDS - 3;
 
 /// A role program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
-    /// Role, lifecycle hook, Auto Scaling group without a slot, primary region, and all regions of
-    /// the fleet, one a line.
-    pub header: [Vec<u8>; HEADER_FIELDS],
+    /// The role.
+    pub role: Vec<u8>,
+    /// The lifecycle hook at launch.
+    pub hook: Vec<u8>,
+    /// The Auto Scaling group, in template encoding: a slot is part of its name.
+    pub group: Vec<u8>,
+    /// The primary region.
+    pub primary: Vec<u8>,
+    /// All regions of the fleet, one a line.
+    pub regions: Vec<u8>,
+    /// Where AWS is, for tests; empty otherwise.
+    pub endpoint: Vec<u8>,
     /// What is done, in order.
     pub steps: Vec<Step>,
 }

@@ -12,6 +12,7 @@ use crate::Diagnostic;
 use crate::definition::boot::{BootKind, Stage};
 use crate::definition::similar::similar_name;
 use crate::definition::template::Usage;
+use crate::role::DERIVED;
 
 /// The facts that a step uses and sets.
 #[derive(Debug)]
@@ -65,6 +66,11 @@ pub(super) fn check_facts<'a>(steps: impl IntoIterator<Item = &'a StepFacts>) ->
         problems.append(&mut check.problems);
     }
     problems
+}
+
+/// Whether every node has a fact.
+pub(super) fn is_known(fact: &str) -> bool {
+    FACTS.contains(&fact) || DERIVED.contains(&fact)
 }
 
 /// The check of one role's steps.
@@ -137,7 +143,7 @@ impl<'a> Check<'a> {
         let set = self.set.get(fact);
         let role = self.role.as_str();
         let is_list = set.is_some_and(|set| set.kind == BootKind::Peers);
-        if set.is_none() && !FACTS.contains(&fact) {
+        if set.is_none() && !is_known(fact) {
             return Some(if self.launched.contains(fact) {
                 let message = format!("the fact `{fact}` is not known in the stage `report`");
                 let label = "the report's timer does the steps of this stage alone";
@@ -184,7 +190,8 @@ impl<'a> Check<'a> {
     }
 
     fn unknown(&self, fact: &str) -> (String, Option<String>, Option<String>) {
-        let known = FACTS.into_iter().chain(self.all.iter().copied());
+        let known = FACTS.into_iter().chain(DERIVED);
+        let known = known.chain(self.all.iter().copied());
         let hint = similar_name(fact, known)
             .map(|name| format!("a fact with a similar name exists: `{name}`"));
         let label = "no node has it and no step sets it";

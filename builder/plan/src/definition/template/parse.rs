@@ -177,12 +177,12 @@ impl Parser {
         if literal.is_empty() {
             return;
         }
-        if let Some(byte) = literal.bytes().position(|byte| byte <= mark::END) {
+        if let Some(byte) = literal.bytes().position(|byte| byte <= mark::ITEM) {
             let place = at.start + byte;
             self.mistake(
                 place..place + 1,
                 format!("the byte {} in a text", text.as_bytes()[place]),
-                Some("the bytes 0 to 5 have a meaning in role programs; leave them out".to_owned()),
+                Some("the bytes 0 to 6 have a meaning in role programs; leave them out".to_owned()),
             );
         }
         self.pieces.push(Piece::Text(literal.to_owned()));
@@ -426,7 +426,7 @@ mod tests {
             ),
             (
                 "ab\u{3}",
-                "2..3 the byte 3 in a text (the bytes 0 to 5 have a meaning in role programs; leave them out)",
+                "2..3 the byte 3 in a text (the bytes 0 to 6 have a meaning in role programs; leave them out)",
             ),
         ] {
             let mistakes = parse(text).mistakes;

@@ -8,7 +8,7 @@ use crate::definition::{BootStep, Condition, Template};
 
 /// The object `key` of the cluster's state.
 pub(super) fn object(key: Template) -> Template {
-    joined([text("{{bucket}}/{{prefix}}/"), key])
+    joined([text("{{state}}/"), key])
 }
 
 /// A request that puts the text of the fact `document` there, with a header if a fact holds it.
@@ -41,7 +41,7 @@ pub(super) fn claim(
         "{{primary}}",
         object(key.clone()),
         Template::default(),
-        &["instance", "address", "region", "epoch", "token", "@"],
+        &["instance", "address", "region", "epoch", "token", "<etag>"],
     );
     let taken = [&status, &instance, &address, &region, &epoch, &held, &etag];
     let taken = taken.map(String::as_str);

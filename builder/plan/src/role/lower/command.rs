@@ -5,13 +5,13 @@ use firstboot::program::{flag, op};
 use super::{Field, Operation, script, text};
 use crate::definition::{BootAction, BootStep, Stage, Template, defaults};
 
-/// Prints the states of units until all are active.
-const ACTIVE: &str = include_str!("active.sh");
+/// Runs what comes before `--`, and what comes after it if that fails.
+const UNLESS: &str = "push@p,$_ while($_=shift)ne'--';system(@p)and exec(@ARGV),exit 127";
 
-/// What [`ACTIVE`] prints when waiting is of no use.
-const UNIT_FAILED: &str = "failed";
+/// Whether a command need not be run.
+const NEEDLESS: &str = "vmimage.needless";
 
-/// Steps of one operation.
+/// Steps of one operation or two.
 pub(super) fn simple(step: &BootStep) -> Vec<Operation> {
     let sets: Vec<&str> = step.sets.as_deref().into_iter().collect();
     let operation = match &step.action {
@@ -26,22 +26,13 @@ pub(super) fn simple(step: &BootStep) -> Vec<Operation> {
             stdin,
             unless,
             always,
-        } => {
-            let mut run = Operation::run(argv.clone(), stdin.clone());
-            // What the report's timer repeats is not done once.
-            if unless.is_empty() && !always && step.stage != Stage::Report {
-                run = run.flags(flag::ONCE);
-            }
-            run.fields.push(Field::List(unless.clone()));
-            run
-        }
+        } => return run(step, argv, stdin, unless, *always),
         BootAction::Wait {
             argv,
             stdin,
             expect,
         } => {
             let mut run = Operation::run(argv.clone(), stdin.clone()).flags(flag::RETRY);
-            run.fields.push(Field::List(Vec::new()));
             run.fields.push(Field::Text(expect.clone()));
             run
         }
@@ -60,6 +51,38 @@ pub(super) fn simple(step: &BootStep) -> Vec<Operation> {
     vec![operation.sets(&sets).title(&step.name)]
 }
 
+fn run(
+    step: &BootStep,
+    argv: &[Template],
+    stdin: &Template,
+    unless: &[Template],
+    always: bool,
+) -> Vec<Operation> {
+    let sets: Vec<&str> = step.sets.as_deref().into_iter().collect();
+    let finish = |run: Operation| run.sets(&sets).title(&step.name);
+    if unless.is_empty() {
+        let run = Operation::run(argv.to_vec(), stdin.clone());
+        // What the report's timer repeats is not done once.
+        let is_once = !always && step.stage != Stage::Report;
+        return vec![finish(run.flags(if is_once { flag::ONCE } else { 0 }))];
+    }
+    if step.each.is_some() {
+        // Whether to run it is decided for each item.
+        let both = [unless, &[Template::text("--")], argv].concat();
+        let argv = script("perl", "-e", UNLESS, both);
+        return vec![finish(Operation::run(argv, stdin.clone()))];
+    }
+    vec![
+        Operation::run(unless.to_vec(), Template::default())
+            .sets(&[NEEDLESS])
+            .flags(flag::MAY_FAIL),
+        finish(Operation::run(argv.to_vec(), stdin.clone())).when(&[&format!("!{NEEDLESS}")]),
+    ]
+}
+
+/// The mode that the engine gives a file unless it is told another.
+const ENGINES_MODE: u16 = 0o600;
+
 fn write(
     step: &BootStep,
     path: &Template,
@@ -67,15 +90,15 @@ fn write(
     mode: u16,
     owner: &str,
 ) -> Vec<Operation> {
-    let mode = if mode == defaults::STEP_FILE_MODE {
-        Vec::new()
+    let mode = if mode == ENGINES_MODE {
+        String::new()
     } else {
-        mode.to_le_bytes().to_vec()
+        mode.to_string()
     };
     let fields = vec![
         Field::Text(path.clone()),
         Field::Text(content.clone()),
-        Field::Bytes(mode),
+        Field::Text(Template::text(mode)),
     ];
     let sets: Vec<&str> = step.sets.as_deref().into_iter().collect();
     let write = Operation::new(op::WRITE, fields);
@@ -88,21 +111,11 @@ fn write(
     operations
 }
 
+/// systemctl waits until they are active, and fails as soon as one has failed.
 pub(super) fn start(step: &BootStep, units: &[Template]) -> Vec<Operation> {
-    let active = script(
-        "sh",
-        "-c",
-        ACTIVE,
-        [&[Template::text("sh")], units].concat(),
-    );
-    let start = ["systemctl", "start", "--no-block"].map(Template::text);
-    let mut run = Operation::run([&start, units].concat(), Template::default());
-    run.fields.push(Field::List(active.clone()));
-    let mut wait = Operation::run(active, Template::default()).flags(flag::RETRY);
-    wait.fields.push(Field::List(Vec::new()));
-    wait.fields.push(Field::Text(Template::default()));
-    wait.fields.push(Field::Text(Template::text(UNIT_FAILED)));
-    vec![run, wait.title(&step.name)]
+    let start = ["systemctl", "start"].map(Template::text);
+    let run = Operation::run([&start, units].concat(), Template::default());
+    vec![run.title(&step.name)]
 }
 
 pub(super) fn secrets(names: &[String]) -> Vec<Operation> {

@@ -4,11 +4,14 @@
 
 mod claim;
 mod command;
+mod derived;
 mod peers;
 mod report;
 mod volume;
 
-pub(super) use report::{report_of, stop};
+pub(crate) use derived::DERIVED;
+pub(super) use derived::derive;
+pub(super) use report::{MEMBERS, report_of, stop};
 
 use firstboot::program::{flag, op};
 
@@ -34,10 +37,9 @@ pub(super) struct Operation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Text(Template),
-    /// Texts that end with NUL each.
+    /// Texts, each with a mark at its end.
     List(Vec<Template>),
     Conditions(Vec<Condition>),
-    Bytes(Vec<u8>),
 }
 
 impl Operation {
@@ -72,7 +74,7 @@ impl Operation {
 
     /// Goes `back` so many operations unless `conditions` hold. `about` is what is missing then.
     fn repeat(conditions: Vec<Condition>, back: u8, about: Template) -> Self {
-        let back = Field::Bytes(vec![back]);
+        let back = Field::Text(Template::text(back.to_string()));
         let fields = vec![Field::Conditions(conditions), back, Field::Text(about)];
         Self::new(op::REPEAT, fields)
     }
@@ -96,12 +98,25 @@ impl Operation {
         Self::new(op::REQUEST, fields)
     }
 
+    /// The facts that it uses, each as often as it does.
+    pub(super) fn facts(&self) -> Vec<String> {
+        let mut facts: Vec<String> = self.when.iter().map(|c| c.fact.clone()).collect();
+        for field in &self.fields {
+            match field {
+                Field::Text(text) => add_facts(text, &mut facts),
+                Field::List(list) => list.iter().for_each(|text| add_facts(text, &mut facts)),
+                Field::Conditions(list) => facts.extend(list.iter().map(|c| c.fact.clone())),
+            }
+        }
+        facts
+    }
+
     fn sets(mut self, facts: &[&str]) -> Self {
         self.sets = facts.iter().map(|fact| (*fact).to_owned()).collect();
         self
     }
 
-    fn flags(mut self, flags: u8) -> Self {
+    pub(super) fn flags(mut self, flags: u8) -> Self {
         self.flags |= flags;
         self
     }
@@ -121,6 +136,9 @@ impl Operation {
         self
     }
 }
+
+/// How long a command of a step may take that waits for nothing, in seconds.
+const COMMAND_SECS: u16 = 60;
 
 /// The operations of a step, for all of which its conditions must hold.
 pub(super) fn lower(step: &BootStep) -> Vec<Operation> {
@@ -148,12 +166,33 @@ pub(super) fn lower(step: &BootStep) -> Vec<Operation> {
     for operation in &mut operations {
         operation.when.splice(0..0, step.when.iter().cloned());
         operation.each = operation.each.take().or_else(|| step.each.clone());
-        operation.deadline_secs = step.deadline_secs;
+        operation.deadline_secs = if step.deadline_secs == 0 {
+            COMMAND_SECS
+        } else {
+            step.deadline_secs
+        };
         if step.stage == Stage::Report {
             operation.flags |= flag::REPORT;
         }
     }
     operations
+}
+
+fn add_facts(template: &Template, facts: &mut Vec<String>) {
+    for piece in &template.0 {
+        match piece {
+            Piece::Text(_) | Piece::Field { .. } => {}
+            Piece::Fact { name, .. } => facts.push(name.clone()),
+            Piece::Each { list: name, body } => {
+                facts.push(name.clone());
+                add_facts(body, facts);
+            }
+            Piece::If { condition, body } => {
+                facts.push(condition.fact.clone());
+                add_facts(body, facts);
+            }
+        }
+    }
 }
 
 /// A template of ours.

@@ -1,6 +1,6 @@
 # Prints a line for each instance of what DescribeInstances says: number, instance, address, slot,
 # zone, region, host name. Sorted by slot, then instance; who has no address yet is not there yet.
-# Arguments: an instance to leave out, and how many there must be.
+# Argument: an instance to leave out.
 undef $/;
 for (split /<instanceId>/, <STDIN>) {
     ($i) = /^(i-\w+)/ or next;
@@ -11,5 +11,4 @@ for (split /<instanceId>/, <STDIN>) {
     $s = m:<key>vmimage.slot</key>\s*<value>(\d+): ? $1 : "-";
     push @l, sprintf "%09s %s", $s, "$i $p $s $z $r $h" if $i ne $ARGV[0];
 }
-exit 1 if @l < $ARGV[1];
 print map { ++$n . substr($_, 9) . "\n" } sort @l

@@ -9,6 +9,10 @@ use crate::definition::{BootStep, Template};
 /// Reads what EC2 says.
 const LIST: &str = include_str!("peers.pl");
 
+/// Succeeds when its input has at least `$0` lines.
+const COUNT: &str = "[ `grep -c .` -ge $0 ]";
+
+const ENOUGH: &str = "vmimage.enough";
 const BODY: &str = "vmimage.body";
 const STATUS: &str = "vmimage.status";
 const FOUND: &str = "vmimage.found";
@@ -46,22 +50,23 @@ pub(super) fn peers(
         ask.each = Some("regions".to_owned());
     }
     let left_out = text(if include_self { "-" } else { "{{instance}}" });
-    let list = script("perl", "-e", LIST, vec![left_out, at_least.clone()]);
-    let list = Operation::run(list, raw(BODY)).sets(&[step.sets.as_deref().unwrap_or(FOUND)]);
-    let mut operations = vec![Operation::set(BODY, Template::default()), ask];
-    if at_least.literal() == Some("0") {
-        operations.push(list.title(&step.name));
-        return operations;
-    }
-    let about = joined([
-        at_least.clone(),
-        text(&format!(" nodes of role {}", role.as_str())),
-    ]);
     let found = step.sets.as_deref().unwrap_or(FOUND);
-    operations.extend([
-        list.flags(flag::MAY_FAIL),
-        Operation::repeat(conditions(&[found]), 3, about),
-        Operation::set("", Template::default()).title(&step.name),
-    ]);
+    let list = script("perl", "-e", LIST, vec![left_out]);
+    let mut operations = vec![
+        Operation::set(BODY, Template::default()),
+        ask,
+        Operation::run(list, raw(BODY)).sets(&[found]),
+    ];
+    if at_least.literal() != Some("0") {
+        let count = script("sh", "-c", COUNT, vec![at_least.clone()]);
+        let about = text(&format!(" nodes of role {}", role.as_str()));
+        operations.extend([
+            Operation::run(count, raw(found))
+                .sets(&[ENOUGH])
+                .flags(flag::MAY_FAIL),
+            Operation::repeat(conditions(&[ENOUGH]), 4, joined([at_least.clone(), about])),
+        ]);
+    }
+    operations.push(Operation::set("", Template::default()).title(&step.name));
     operations
 }

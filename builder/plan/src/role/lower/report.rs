@@ -7,7 +7,8 @@ use super::claim::put;
 use super::{Operation, joined, raw, text};
 use crate::definition::{BootStep, Template};
 
-const MEMBERS: &str = "vmimage.members";
+/// The fact that holds the members that steps added.
+pub(in super::super) const MEMBERS: &str = "vmimage.members";
 const DOCUMENT: &str = "vmimage.report";
 
 /// How long a report may take, in seconds.
@@ -32,13 +33,8 @@ pub(in super::super) fn report_of(flags: u8) -> Vec<Operation> {
         raw(MEMBERS),
         text("}\n"),
     ]);
-    let date = ["date", "-u", "+%FT%TZ"].map(Template::text).to_vec();
     let key = text("{{region}}/nodes/{{instance}}.json");
-    let operations = vec![
-        Operation::run(date, Template::default()).sets(&["time"]),
-        Operation::set(DOCUMENT, document),
-        put(key, DOCUMENT, None),
-    ];
+    let operations = vec![Operation::set(DOCUMENT, document), put(key, DOCUMENT, None)];
     let flagged = operations.into_iter();
     flagged
         .map(|operation| operation.flags(flags).at_most_secs(REPORT_SECS))

@@ -4,14 +4,11 @@
 use firstboot::program::flag;
 
 use super::peers::describe;
-use super::{Field, Operation, conditions, joined, raw, script, text};
+use super::{Operation, conditions, joined, raw, script, text};
 use crate::definition::{BootStep, Template};
 
 /// Makes the file system and mounts it.
 const MOUNT: &str = include_str!("volume.sh");
-
-/// What [`MOUNT`] prints when another try would be of no use.
-const REFUSED: &str = "refused";
 
 /// Succeeds when its input names one volume; says `$0` otherwise.
 const ONE: &str = "[ `grep -o '<volumeId>[^<]*'|sort -u|wc -l` = 1 ]||{ echo $0;exit 1;}";
@@ -52,14 +49,7 @@ pub(super) fn volume(step: &BootStep, mount: &str, filesystem: &str) -> Vec<Oper
     ));
     let is = |fact: &str| text(&format!("{{{{{fact}}}}}"));
     let arguments = vec![is(id), Template::text(mount), Template::text(filesystem)];
-    let mut mounted = Operation::run(script("sh", "-c", MOUNT, arguments), Template::default())
-        .flags(flag::RETRY)
-        .title(&step.name);
-    mounted.fields.extend([
-        Field::List(Vec::new()),
-        Field::Text(Template::default()),
-        Field::Text(Template::text(REFUSED)),
-    ]);
+    let mounted = Operation::run(script("sh", "-c", MOUNT, arguments), Template::default());
     vec![
         described.sets(&[&status, id, &holder, &body]),
         Operation::run(is_one, joined([raw(&body)])),
@@ -71,6 +61,6 @@ pub(super) fn volume(step: &BootStep, mount: &str, filesystem: &str) -> Vec<Oper
             .when(&[&format!("!{holder}")]),
         Operation::compare(&mine, is(&holder), text("{{instance}}")),
         Operation::repeat(conditions(&[&mine]), 4, about),
-        mounted,
+        mounted.title(&step.name),
     ]
 }

@@ -7,12 +7,12 @@ mod texts;
 use std::ops::Range;
 
 use firstboot::Role;
-use firstboot::program::{CLAIM_FACTS, FACTS};
+use firstboot::program::CLAIM_FACTS;
 use toml::Spanned;
 
 use self::texts::Texts;
 use super::Findings;
-use super::facts::{FactSet, StepFacts};
+use super::facts::{FactSet, StepFacts, is_known};
 use super::recipe::Folder;
 use crate::definition::BootAction;
 use crate::definition::boot::{BootKind, BootStep, Stage};
@@ -341,7 +341,7 @@ fn resolve_sets(
     } else {
         vec![name.clone()]
     };
-    if let Some(known) = facts.iter().find(|fact| FACTS.contains(&fact.as_str())) {
+    if let Some(known) = facts.iter().find(|fact| is_known(fact)) {
         findings.report_with_hint(
             fact.span(),
             format!("`{known}` is a fact that every node has"),
