@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(text.get(), b"");
         text.push(b"a").number(0).number(120).push(b"-");
         assert_eq!(text.whole(), Ok(&b"a0120-"[..]));
-        text.push(&[b'x'; (1 << 20) - 5]);
+        text.push(&vec![b'x'; (1 << 20) - 5]);
         assert_eq!(
             (text.whole(), text.get()),
             (Err(Fault::TooLong), &b"a0120-"[..])
@@ -305,7 +305,7 @@ mod tests {
             (&b"abcd"[..], &b"efgh"[..], false)
         );
         assert_eq!(
-            (arena.keep(&[0; (1 << 23) - 7]), arena.is_lost()),
+            (arena.keep(&vec![0; (1 << 23) - 7]), arena.is_lost()),
             (&b""[..], true)
         );
     }

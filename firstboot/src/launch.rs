@@ -139,7 +139,7 @@ fn steps(node: &mut Node, program: Reader, task: u8) -> Result<()> {
         node.detail.clear();
         let done = perform(node).and_then(|has_acted| node.facts.whole().map(|()| has_acted));
         // The report is refreshed every minute: it speaks when something is wrong.
-        if done.is_err() || task == 0 && !title.is_empty() {
+        if done.is_err() || task == 0 && !matches!(title, [] | [b' ', ..]) {
             let line = node
                 .line
                 .clear()
@@ -174,14 +174,14 @@ fn perform(node: &mut Node) -> Result<bool> {
 }
 
 fn fail(node: &mut Node, program: Reader, fault: Fault) {
-    node.say_fault(b"this instance does not become a node: ", fault);
-    let reason = node
-        .text
+    let title = node.step.fields[2].trim_ascii_start();
+    node.text
         .clear()
-        .push(fault.words())
-        .push(node.detail.get())
-        .get();
-    node.facts.set(fact::REASON, reason);
+        .push(title)
+        .push(if title.is_empty() { b"" } else { b": " });
+    node.text.push(fault.words()).push(node.detail.get());
+    node.facts.set(fact::REASON, node.text.get());
+    node.say(phrase!("{instance} does not become a node: {reason}"));
     node.facts.set(fact::OUTCOME, b"failed");
     let _unwritten = node.journal.note(b"failed:", node.facts.get(fact::REASON));
     // The group first: it is what puts another instance in the place of this one.

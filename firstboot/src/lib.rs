@@ -2,6 +2,11 @@
 //! limit of EC2 user data, role programs) and the engine that turns an instance into a node. Must not
 //! allocate or depend on another crate: the static `firstboot` binary is built from it.
 #![cfg_attr(not(test), no_std)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the kernel's numbers fit where they are put, and conversions that can fail cost code"
+)]
 
 pub mod aws;
 pub mod bytes;

@@ -68,7 +68,7 @@ impl Step {
 mod tests {
     use super::{Step, header};
 
-    const HEADER: &[u8] = b"web\0h\0g\0p\0a\nb\0\012\0";
+    const HEADER: &[u8] = b"web\0h\0g\0p\0a\nb\0\x0012\0";
     const STEP: &[u8] = b"\x02\x05\x20\x21300\0\x20\0title\0x\x06\0\0\0\0\0rest";
 
     #[test]

@@ -55,11 +55,11 @@ impl Node {
                 }
                 self.facts.set(number, self.text.get());
             }
-            let token = between(self.output.get(), b"<nextToken>", b"<").unwrap_or_default();
-            if token.is_empty() || !self.step.has(flag::PAGES) {
+            let page = between(self.output.get(), b"<nextToken>", b"<").unwrap_or_default();
+            if page.is_empty() || !self.step.has(flag::PAGES) {
                 return Ok(false);
             }
-            next = self.facts.keep(token);
+            next = self.facts.keep(page);
         }
     }
 }
