@@ -130,6 +130,8 @@ impl Compiler {
             .arg("-o")
             .arg(engine);
         run(&mut command);
+        let linked = fs::read(engine).expect("the compiler has written it");
+        fs::write(engine, stripped(linked)).expect("cargo's folder can be written to");
     }
 
     fn command(&self, target: &str) -> Command {
@@ -138,6 +140,19 @@ impl Compiler {
         command.args(&self.remap);
         command
     }
+}
+
+/// What the kernel maps, which is the first segment, from the file's first byte on. The table of
+/// sections behind it is nobody's.
+fn stripped(mut elf: Vec<u8>) -> Vec<u8> {
+    // Elf64_Ehdr has 64 bytes, and p_filesz is the 32nd of the first Elf64_Phdr behind it.
+    let size = elf.get(96..104).and_then(|bytes| bytes.try_into().ok());
+    let size = u64::from_le_bytes(size.expect("an ELF file has a program header"));
+    elf.truncate(usize::try_from(size).expect("it is small"));
+    // e_shoff; e_shentsize, e_shnum and e_shstrndx.
+    elf[40..48].fill(0);
+    elf[58..64].fill(0);
+    elf
 }
 
 fn joined(prefix: &str, path: &Path) -> OsString {

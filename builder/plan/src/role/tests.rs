@@ -123,7 +123,7 @@ fn files_and_facts() {
         &[
             b"\x01\0\x20\060\0\0n\0/etc/x\0a=\x01\x02\x04\0416\0\0\0",
             b"\x01\0\0\060\0\0n\0/etc/y\0\0\0\0\0",
-            b"\x02\0\0\060\0\0\0chown\x06a:b\x06/etc/y\x06\0\0\0\0\0",
+            b"\x02\0\0\060\0\0 n\0chown\x06a:b\x06/etc/y\x06\0\0\0\0\0",
             b"\x04\0\x21\060\0\x20\x8e\0n\0\x01\x05\x01\0\0\0\0\0",
             b"\x04\x01\x22\060\0\0n\0\x01\x21\x05\0x\0\0\0\0",
         ],
@@ -141,7 +141,7 @@ fn commands() {
         &[
             b"\x02\0\0\07\0\0n\0a\x06\x01\x05\x01\x06\0\0\0\0\0",
             b"\x02\x01\x20\0300\0\0n\0a\x06\0\x01\x05\x02\0\0\0\0",
-            b"\x02\x10\x21\0300\0\0\0b\x06c\x06\0\0\0\0\0",
+            b"\x02\x10\x21\0300\0\0 n\0b\x06c\x06\0\0\0\0\0",
             b"\x02\0\0\0300\0\xa1\0n\0a\x06\0\0\0\0\0",
             b"\x02\x08\0\0120\0\0n\0a\x06\0\0\x01\x20\x01\0\0\0",
         ],
@@ -265,4 +265,34 @@ fn what_is_no_program_is_refused_and_what_is_taken_is_written_the_same() {
     ] {
         assert_eq!(decode(bytes).unwrap_err().to_string(), expected);
     }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "temporary")]
+fn tmp_write() {
+    let base = std::fs::read_to_string("/tmp/fb/base.toml").unwrap();
+    let (fleet, image) = load(&base, "");
+    let mut compiled = compile(&fleet, &image.recipes, Role::Storage).unwrap();
+    compiled.program.endpoint = b"http://127.0.0.1:8080".to_vec();
+    let bytes = encode(&compiled.program).unwrap();
+    let elf = super::executable(crate::definition::Architecture::X86_64, &bytes).unwrap();
+    std::fs::write("/tmp/fb/prog.elf", elf).unwrap();
+    for s in &compiled.program.steps {
+        eprintln!(
+            "{} {:02x} {} {} {} w={} t={} {:?}",
+            s.op,
+            s.flags,
+            s.sets,
+            s.each,
+            s.deadline_secs,
+            s.when.escape_ascii(),
+            s.title.escape_ascii(),
+            s.fields
+                .iter()
+                .map(|f| f.escape_ascii().to_string())
+                .collect::<Vec<_>>()
+        );
+    }
+    let c = super::carry(crate::definition::Architecture::X86_64, &bytes).unwrap();
+    eprintln!("{:?}", c.sizes);
 }

@@ -28,7 +28,7 @@ pub(super) struct Operation {
     pub(super) each: Option<String>,
     pub(super) deadline_secs: u16,
     pub(super) when: Vec<Condition>,
-    /// Empty where nothing is to be shown.
+    /// What the console shows; with [`SILENTLY`] before it only when the operation fails.
     pub(super) title: String,
     pub(super) fields: Vec<Field>,
 }
@@ -126,7 +126,7 @@ impl Operation {
         self
     }
 
-    fn title(mut self, title: &str) -> Self {
+    pub(super) fn title(mut self, title: &str) -> Self {
         title.clone_into(&mut self.title);
         self
     }
@@ -136,6 +136,9 @@ impl Operation {
         self
     }
 }
+
+/// Before the title of what is only shown when it fails.
+pub(super) const SILENTLY: char = ' ';
 
 /// How long a command of a step may take that waits for nothing, in seconds.
 const COMMAND_SECS: u16 = 60;
@@ -173,6 +176,9 @@ pub(super) fn lower(step: &BootStep) -> Vec<Operation> {
         };
         if step.stage == Stage::Report {
             operation.flags |= flag::REPORT;
+        }
+        if operation.title.is_empty() {
+            operation.title = format!("{SILENTLY}{}", step.name);
         }
     }
     operations

@@ -52,21 +52,22 @@ pub(super) fn peers(
     let left_out = text(if include_self { "-" } else { "{{instance}}" });
     let found = step.sets.as_deref().unwrap_or(FOUND);
     let list = script("perl", "-e", LIST, vec![left_out]);
-    let mut operations = vec![
-        Operation::set(BODY, Template::default()),
-        ask,
-        Operation::run(list, raw(BODY)).sets(&[found]),
-    ];
-    if at_least.literal() != Some("0") {
-        let count = script("sh", "-c", COUNT, vec![at_least.clone()]);
-        let about = text(&format!(" nodes of role {}", role.as_str()));
-        operations.extend([
-            Operation::run(count, raw(found))
-                .sets(&[ENOUGH])
-                .flags(flag::MAY_FAIL),
-            Operation::repeat(conditions(&[ENOUGH]), 4, joined([at_least.clone(), about])),
-        ]);
+    let clear = Operation::set(BODY, Template::default());
+    let list = Operation::run(list, raw(BODY)).sets(&[found]);
+    if at_least.literal() == Some("0") {
+        return vec![clear, ask, list.title(&step.name)];
     }
-    operations.push(Operation::set("", Template::default()).title(&step.name));
-    operations
+    let count = script("sh", "-c", COUNT, vec![at_least.clone()]);
+    let about = text(&format!(" nodes of role {}", role.as_str()));
+    let about = joined([at_least.clone(), about]);
+    vec![
+        clear,
+        ask,
+        list,
+        Operation::run(count, raw(found))
+            .sets(&[ENOUGH])
+            .flags(flag::MAY_FAIL),
+        Operation::repeat(conditions(&[ENOUGH]), 4, about),
+        Operation::set("", Template::default()).title(&step.name),
+    ]
 }

@@ -37,7 +37,12 @@ pub(in super::super) fn report_of(flags: u8) -> Vec<Operation> {
     let operations = vec![Operation::set(DOCUMENT, document), put(key, DOCUMENT, None)];
     let flagged = operations.into_iter();
     flagged
-        .map(|operation| operation.flags(flags).at_most_secs(REPORT_SECS))
+        .map(|operation| {
+            operation
+                .flags(flags)
+                .at_most_secs(REPORT_SECS)
+                .title(" report")
+        })
         .collect()
 }
 
@@ -47,4 +52,5 @@ pub(in super::super) fn stop(units: Vec<Template>) -> Operation {
     Operation::run([stop.to_vec(), units].concat(), Template::default())
         .flags(flag::FAILED | flag::MAY_FAIL)
         .at_most_secs(STOP_SECS)
+        .title(" stop")
 }
