@@ -6,7 +6,6 @@
 )]
 
 mod harness;
-mod node;
 
 use std::fs;
 use std::time::Duration;
