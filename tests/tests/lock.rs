@@ -46,6 +46,7 @@ fn recipe(name: &str, packages: &[&str], repositories: Vec<Repository>) -> Recip
         units: Units::default(),
         seals: vec![],
         checks: vec![],
+        boot_steps: vec![],
     }
 }
 

@@ -10,6 +10,7 @@ pub mod event;
 pub mod fleet;
 pub mod layer;
 pub mod lock;
+pub mod role;
 pub mod sources;
 
 pub use diagnostic::Diagnostic;

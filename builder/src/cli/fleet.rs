@@ -11,8 +11,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use vmimage_cloud::{Account, FleetReport, execute_fleet};
 use vmimage_plan::Sources;
-use vmimage_plan::definition::{FLEET_FILE, Fleet, load_fleet};
-use vmimage_plan::fleet::{FleetPlan, plan_fleet};
+use vmimage_plan::definition::{FLEET_FILE, Fleet, Image, image_file, load_fleet, load_image};
+use vmimage_plan::fleet::{FleetPlan, FleetUserData, plan_fleet};
 use vmimage_plan::sources::SourceFile;
 
 use super::Context;
@@ -67,11 +67,12 @@ pub(super) fn run(context: &Context, arguments: &FleetArguments) -> Result<(), F
 }
 
 fn apply(context: &Context, arguments: &ApplyArguments) -> Result<(), Failure> {
-    let fleet = load(context, &arguments.fleet)?;
+    let (fleet, image) = load_with_image(context, &arguments.fleet)?;
+    let user_data = user_data(&fleet, &image)?;
     let account =
         Account::connect(&fleet).map_err(|error| Failure::unchanged(&error, error.hint()))?;
     let inventory = account.observe_fleet(&fleet);
-    let plan = plan_fleet(&fleet, &inventory).map_err(|error| Failure::unchanged(&error, None))?;
+    let plan = plan_fleet(&fleet, &user_data, &inventory);
     if arguments.plan {
         printer::data(&if arguments.json {
             printer::json(&plan)
@@ -89,16 +90,45 @@ fn apply(context: &Context, arguments: &ApplyArguments) -> Result<(), Failure> {
     finished(&plan, &report)
 }
 
+/// What the nodes of the fleet run.
+fn user_data(fleet: &Fleet, image: &Image) -> Result<FleetUserData, Failure> {
+    // An image is baked for the first of its architectures unless it is asked for another.
+    let architecture = image.architectures.first().copied();
+    let architecture = architecture.expect("a checked image has an architecture");
+    FleetUserData::new(fleet, &image.recipes, architecture)
+        .map_err(|error| Failure::input(&error, error.hint()))
+}
+
 /// Loads a fleet of the project, or from a file anywhere.
 pub(super) fn load(context: &Context, path: &str) -> Result<Fleet, Failure> {
+    let sources = sources(context, path)?;
+    load_from(context, path, &sources)
+}
+
+/// As [`load`], with the fleet's image.
+pub(super) fn load_with_image(context: &Context, path: &str) -> Result<(Fleet, Image), Failure> {
+    let sources = sources(context, path)?;
+    let fleet = load_from(context, path, &sources)?;
+    let (image, problems) = load_image(&sources, &image_file(&fleet.image));
+    let drawn = || Failure::drawn(diagnose::draw(&sources, &problems, context.colour()));
+    let image = image.ok_or_else(drawn)?;
+    Ok((fleet, image))
+}
+
+/// The project's files, with the fleet's definition where it lies elsewhere.
+fn sources(context: &Context, path: &str) -> Result<Sources, Failure> {
     let mut sources =
         project::load(&context.project).map_err(|error| Failure::input(&error, error.hint()))?;
     let path = path.trim_start_matches("./");
     if sources.get(path).is_none() {
         add_file(&mut sources, path)?;
     }
-    let (fleet, problems) = load_fleet(&sources, path);
-    fleet.ok_or_else(|| Failure::drawn(diagnose::draw(&sources, &problems, context.colour())))
+    Ok(sources)
+}
+
+fn load_from(context: &Context, path: &str, sources: &Sources) -> Result<Fleet, Failure> {
+    let (fleet, problems) = load_fleet(sources, path.trim_start_matches("./"));
+    fleet.ok_or_else(|| Failure::drawn(diagnose::draw(sources, &problems, context.colour())))
 }
 
 fn add_file(sources: &mut Sources, path: &str) -> Result<(), Failure> {

@@ -42,6 +42,7 @@ fn image() -> Image {
         units: Units::default(),
         seals: vec![],
         checks: vec![],
+        boot_steps: vec![],
     };
     Image {
         path: "images/test.toml".to_owned(),

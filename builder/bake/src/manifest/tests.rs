@@ -29,6 +29,7 @@ pub(crate) fn sample_image() -> Image {
         },
         seals: vec![],
         checks: vec![],
+        boot_steps: vec![],
     };
     Image {
         path: "images/small.toml".to_owned(),

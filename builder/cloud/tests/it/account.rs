@@ -3,18 +3,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
 use vmimage_cloud::{CallError, CloudError, FleetReport, Made, Outcome, Perform, execute_plan};
 use vmimage_plan::Sources;
-use vmimage_plan::definition::{FLEET_FILE, Fleet, load_fleet};
+use vmimage_plan::definition::{Architecture, FLEET_FILE, Fleet, load_fleet};
 use vmimage_plan::fleet::action::{GroupChanges, NewGroup, NewVersion, TemplateVersion};
 use vmimage_plan::fleet::inventory::{
     BucketInventory, BucketObservation, GroupInventory, ImageInventory, ParameterInventory,
     RegionInventory, RegionObservation, SecurityGroupInventory, SubnetInventory,
     TargetGroupInventory, TemplateInventory, VolumeInventory,
 };
-use vmimage_plan::fleet::{Action, FleetInventory, FleetPlan, plan_fleet};
+use vmimage_plan::fleet::{Action, FleetInventory, FleetPlan, FleetUserData, plan_fleet};
 use vmimage_plan::sources::SourceFile;
 
 /// Two regions, every role small, a secret.
@@ -48,6 +49,14 @@ pub(crate) fn fleet(text: &str) -> Fleet {
     let (fleet, problems) = load_fleet(&sources, FLEET_FILE);
     assert_eq!(problems, []);
     fleet.expect("it has no problems")
+}
+
+/// Made once: no test here changes what nodes run.
+fn user_data(fleet: &Fleet) -> &'static FleetUserData {
+    static MADE: OnceLock<FleetUserData> = OnceLock::new();
+    MADE.get_or_init(|| {
+        FleetUserData::new(fleet, &[], Architecture::X86_64).expect("empty programs are small")
+    })
 }
 
 /// When a call fails.
@@ -86,7 +95,7 @@ impl Account {
     }
 
     pub(crate) fn plan(&self, fleet: &Fleet) -> FleetPlan {
-        plan_fleet(fleet, &self.inventory.borrow()).expect("its user data is small")
+        plan_fleet(fleet, user_data(fleet), &self.inventory.borrow())
     }
 
     /// Plans and executes, as an apply does.

@@ -2,6 +2,8 @@
 
 use firstboot::Role;
 
+use super::boot::BootKind;
+
 /// `esp-mib`: room for systemd-boot and several kernels of Debian's cloud flavour with their initrds.
 pub const ESP_MIB: u64 = 256;
 /// `root-free-mib`: logs, a journal and first data until the root has grown on its first boot.
@@ -19,6 +21,23 @@ pub const DIRECTORY_MODE: u32 = 0o755;
 pub const OWNER: &str = "root";
 /// `keep-in-image`: nodes get security updates from where their packages came from.
 pub const KEEP_IN_IMAGE: bool = true;
+
+/// `mode` of a file that a step writes.
+pub const STEP_FILE_MODE: u16 = 0o644;
+/// `at-least` of a step that finds peers: it waits for none.
+pub const PEERS_AT_LEAST: &str = "0";
+
+/// `at-most-secs` of a step; 0 for what waits for nothing.
+pub(super) const fn deadline_secs(kind: BootKind) -> u16 {
+    match kind {
+        BootKind::Run | BootKind::Claim | BootKind::Volume => 300,
+        BootKind::Wait | BootKind::Secrets => 120,
+        // Members start beside each other, and the last may be replaced once before it is there.
+        BootKind::Peers => 600,
+        BootKind::Start => 60,
+        BootKind::Write | BootKind::Set | BootKind::Report => 0,
+    }
+}
 
 /// `environment` of a fleet.
 pub const ENVIRONMENT: &str = "production";

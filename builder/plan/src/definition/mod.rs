@@ -1,6 +1,7 @@
 //! Owns the definitions: images, recipes and the fleet, as written (private) and as resolved.
 //! A resolved value has no option that has a default, and only exists when its checks passed.
 
+mod boot;
 pub mod defaults;
 pub(crate) mod document;
 mod fleet;
@@ -12,8 +13,10 @@ mod resolve;
 mod secrets;
 mod similar;
 mod syntax;
+mod template;
 mod written;
 
+pub use boot::{BootAction, BootStep, Stage};
 pub use fleet::{Fleet, FleetRole, Health, HttpsProbe, Region, StateLocation};
 pub use glob::{GlobError, parse_glob};
 pub use image::{Boot, Disk, Image};
@@ -24,6 +27,8 @@ pub use recipe::{
 };
 
 pub use resolve::{load_fleet, load_image};
+pub(crate) use template::internal_template;
+pub use template::{Condition, Piece, Quote, Template};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,8 @@
-//! Owns recipe definitions (`recipes/NAME/recipe.toml`): the bake half.
+//! Owns recipe definitions (`recipes/NAME/recipe.toml`): the bake half, and where the boot half is.
 
 use serde::Serialize;
 
+use super::BootStep;
 use crate::digest::sha256_hex;
 
 /// A checked recipe, resolved for one suite.
@@ -31,6 +32,8 @@ pub struct Recipe {
     pub seals: Vec<Seal>,
     /// What must hold in the finished image.
     pub checks: Vec<Check>,
+    /// The boot half. It is not baked, so no layer and no fingerprint of an image depends on it.
+    pub boot_steps: Vec<BootStep>,
 }
 
 /// An apt repository.

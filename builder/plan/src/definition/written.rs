@@ -69,6 +69,8 @@ pub(super) struct RecipeDefinition {
     seals: Vec<SealDefinition>,
     #[serde(default, rename = "check")]
     checks: Vec<CheckDefinition>,
+    #[serde(default)]
+    boot: Vec<BootStepDefinition>,
 }
 
 /// A recipe's name and description.
@@ -92,6 +94,7 @@ impl RecipeDefinition {
             units: self.units,
             seals: self.seals,
             checks: self.checks,
+            boot: self.boot,
         };
         let title = Title {
             name: self.name,
@@ -125,6 +128,8 @@ pub(super) struct Part {
     pub(super) seals: Vec<SealDefinition>,
     #[serde(default, rename = "check")]
     pub(super) checks: Vec<CheckDefinition>,
+    #[serde(default)]
+    pub(super) boot: Vec<BootStepDefinition>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -228,6 +233,53 @@ pub(super) struct CheckDefinition {
     pub(super) unit: Option<Spanned<String>>,
     pub(super) command: Option<Spanned<Vec<String>>>,
 }
+
+/// One `[[boot]]`. Which keys go together, [`resolve`](super::resolve) knows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct BootStepDefinition {
+    pub(super) name: Spanned<String>,
+    pub(super) roles: Spanned<Vec<Spanned<String>>>,
+    pub(super) stage: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) when: Vec<Spanned<String>>,
+    pub(super) each: Option<Spanned<String>>,
+    #[serde(rename = "as")]
+    pub(super) sets: Option<Spanned<String>>,
+    pub(super) at_most_secs: Option<Spanned<u32>>,
+    pub(super) write: Option<Spanned<String>>,
+    pub(super) template: Option<Spanned<String>>,
+    pub(super) content: Option<Spanned<String>>,
+    pub(super) format: Option<Spanned<String>>,
+    pub(super) mode: Option<Spanned<String>>,
+    pub(super) owner: Option<Spanned<String>>,
+    pub(super) run: Option<Words>,
+    pub(super) unless: Option<Words>,
+    pub(super) always: Option<Spanned<bool>>,
+    pub(super) wait: Option<Words>,
+    pub(super) expect: Option<Spanned<String>>,
+    pub(super) stdin: Option<Spanned<String>>,
+    pub(super) stdin_template: Option<Spanned<String>>,
+    pub(super) claim: Option<Spanned<String>>,
+    pub(super) token: Option<Spanned<String>>,
+    pub(super) may_claim: Option<Words>,
+    pub(super) secrets: Option<Words>,
+    pub(super) peers: Option<Spanned<String>>,
+    pub(super) regions: Option<Spanned<String>>,
+    pub(super) at_least: Option<Spanned<String>>,
+    #[serde(rename = "self")]
+    pub(super) include_self: Option<Spanned<bool>>,
+    pub(super) volume: Option<Spanned<String>>,
+    pub(super) filesystem: Option<Spanned<String>>,
+    pub(super) start: Option<Words>,
+    pub(super) set: Option<Spanned<String>>,
+    pub(super) equals: Option<Spanned<String>>,
+    pub(super) report: Option<Spanned<String>>,
+    pub(super) report_content: Option<Spanned<String>>,
+}
+
+/// A list of texts with the place of each.
+pub(super) type Words = Spanned<Vec<Spanned<String>>>;
 
 /// `images/fleet.toml`.
 #[derive(Debug, Deserialize)]

@@ -20,11 +20,8 @@ pub use inventory::FleetInventory;
 pub use network::{Network, Subnet};
 pub use problem::RegionProblem;
 pub use region::{Place, RegionPlan};
-pub use user_data::{UserData, UserDataTooLarge};
+pub use user_data::{FleetUserData, UserData, UserDataError};
 
-use std::collections::BTreeMap;
-
-use firstboot::Role;
 use serde::Serialize;
 
 use crate::definition::{Fleet, Region};
@@ -79,16 +76,12 @@ impl FleetPlan {
     }
 }
 
-/// Plans what makes AWS as `fleet` says, given what is there.
+/// Plans what makes AWS as `fleet` says, given what is there. `user_data` is what its nodes run.
 pub fn plan_fleet(
     fleet: &Fleet,
+    user_data: &FleetUserData,
     inventory: &FleetInventory,
-) -> Result<FleetPlan, UserDataTooLarge> {
-    let user_data: BTreeMap<Role, UserData> = fleet
-        .roles
-        .iter()
-        .map(|role| Ok((role.role, UserData::of_role(&fleet.cluster, role.role)?)))
-        .collect::<Result<_, UserDataTooLarge>>()?;
+) -> FleetPlan {
     let (mut steps, problem) = match plan_bucket(fleet, inventory) {
         Ok(steps) => (steps, None),
         Err(problem) => (Vec::new(), Some(problem)),
@@ -98,12 +91,12 @@ pub fn plan_fleet(
     let regions = fleet.regions.iter().map(|region| {
         let mut observed = inventory.regions.iter();
         match observed.find(|o| o.region == region.name).map(|o| &o.found) {
-            Some(Ok(found)) => region::plan_region(fleet, region, found, &user_data, &sources),
+            Some(Ok(found)) => region::plan_region(fleet, region, found, user_data, &sources),
             Some(Err(unreadable)) => unread(region, unreadable.clone()),
             None => unread(region, Unreadable::not_looked_at(&region.name)),
         }
     });
-    Ok(FleetPlan {
+    FleetPlan {
         format: 1,
         cluster: fleet.cluster.clone(),
         definition: fleet.path.clone(),
@@ -113,7 +106,7 @@ pub fn plan_fleet(
         steps,
         problem,
         regions: regions.collect(),
-    })
+    }
 }
 
 fn unread(region: &Region, why: Unreadable) -> RegionPlan {

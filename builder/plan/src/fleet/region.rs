@@ -14,7 +14,7 @@ use super::network::Network;
 use super::objects::field;
 use super::problem::RegionProblem;
 use super::secrets::{self, SecretSource};
-use super::user_data::UserData;
+use super::user_data::FleetUserData;
 use super::{groups, target_groups, templates};
 
 /// What will be done in one region.
@@ -75,7 +75,7 @@ pub(super) fn plan_region(
     fleet: &Fleet,
     region: &Region,
     found: &RegionInventory,
-    user_data: &BTreeMap<Role, UserData>,
+    user_data: &FleetUserData,
     secrets: &BTreeMap<String, SecretSource>,
 ) -> RegionPlan {
     let mut plan = RegionPlan {
@@ -104,7 +104,7 @@ fn draft(
     fleet: &Fleet,
     region: &str,
     found: &RegionInventory,
-    user_data: &BTreeMap<Role, UserData>,
+    user_data: &FleetUserData,
     secrets: &BTreeMap<String, SecretSource>,
 ) -> Result<(Place, Draft), RegionProblem> {
     let image = newest_image(fleet, region, found)?;
@@ -120,7 +120,7 @@ fn draft(
     secrets::plan_secrets(&scope, secrets, &mut draft)?;
     plan_pointer(&scope, &mut draft);
     for role in &fleet.roles {
-        let user_data = &user_data[&role.role];
+        let user_data = user_data.of(role.role);
         let target_group = target_groups::plan_target_group(&scope, role, &mut draft)?;
         let version = templates::plan_template(&scope, role, user_data, &mut draft)?;
         groups::plan_groups(&scope, role, version, target_group.as_ref(), &mut draft)?;

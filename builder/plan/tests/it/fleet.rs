@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 
 use firstboot::Role;
-use vmimage_plan::definition::{FLEET_FILE, Fleet, load_fleet};
-use vmimage_plan::fleet::{FleetInventory, FleetPlan, UserData, plan_fleet};
+use vmimage_plan::definition::{Architecture, FLEET_FILE, Fleet, load_fleet};
+use vmimage_plan::fleet::{FleetInventory, FleetPlan, FleetUserData, plan_fleet};
 use vmimage_plan::sources::SourceFile;
 
 use super::project::with;
@@ -31,9 +31,9 @@ fn write(path: &Path, text: &str) {
 }
 
 /// User data in an inventory is written `current ROLE` where it is what this version makes, and in a
-/// plan it is shown like that, so that a change of the script is no change of the scenarios.
-fn user_data(role: Role) -> (String, String, String) {
-    let id = UserData::of_role("hosting", role).unwrap().id();
+/// plan it is shown like that, so that a change of the engine is no change of the scenarios.
+fn user_data(data: &FleetUserData, role: Role) -> (String, String, String) {
+    let id = data.of(role).id();
     let name = format!("current {}", role.as_str());
     let written = format!("{{ sha256 = \"{name}\", bytes = 0 }}");
     let found = format!("{{ sha256 = \"{}\", bytes = {} }}", id.sha256, id.bytes);
@@ -47,31 +47,34 @@ fn folder(scenario: &str) -> PathBuf {
 }
 
 fn plan(scenario: &str) -> FleetPlan {
-    let (fleet, inventory) = load(scenario);
-    plan_fleet(&fleet, &inventory).unwrap()
+    let (fleet, data, inventory) = load(scenario);
+    plan_fleet(&fleet, &data, &inventory)
 }
 
-fn load(scenario: &str) -> (Fleet, FleetInventory) {
+fn load(scenario: &str) -> (Fleet, FleetUserData, FleetInventory) {
     let mut sources = with(&[]);
     let bytes = read(&folder(scenario).join("fleet.toml")).into_bytes();
     let executable = false;
     sources.insert(FLEET_FILE, SourceFile { bytes, executable });
     let (fleet, problems) = load_fleet(&sources, FLEET_FILE);
     assert_eq!(problems, []);
+    let fleet = fleet.unwrap();
+    let data = FleetUserData::new(&fleet, &[], Architecture::X86_64).unwrap();
     let mut inventory = read(&folder(scenario).join("inventory.toml"));
     for role in Role::ALL {
-        let (written, found, _) = user_data(role);
+        let (written, found, _) = user_data(&data, role);
         inventory = inventory.replace(&written, &found);
     }
-    (fleet.unwrap(), toml::from_str(&inventory).unwrap())
+    (fleet, data, toml::from_str(&inventory).unwrap())
 }
 
 #[track_caller]
 fn check(scenario: &str) -> FleetPlan {
-    let plan = plan(scenario);
+    let (fleet, data, inventory) = load(scenario);
+    let plan = plan_fleet(&fleet, &data, &inventory);
     let mut text = plan.render_text();
     for role in Role::ALL {
-        let (_, _, shown) = user_data(role);
+        let (_, _, shown) = user_data(&data, role);
         text = text.replace(&shown, &format!("current {}", role.as_str()));
     }
     let path = folder(scenario).join("plan.txt");
@@ -126,13 +129,13 @@ fn what_cannot_be_planned_is_said_for_each_region() {
 
 #[test]
 fn a_secret_that_the_primary_region_may_have_is_not_made_up() {
-    let (fleet, mut inventory) = load("problems");
+    let (fleet, data, mut inventory) = load("problems");
     for region in &mut inventory.regions {
         if let Ok(found) = &mut region.found {
             found.parameters.clear();
         }
     }
-    let plan = plan_fleet(&fleet, &inventory).unwrap();
+    let plan = plan_fleet(&fleet, &data, &inventory);
     let problem = plan.regions[4].problem.as_ref().unwrap();
     assert_eq!(
         problem.to_string(),

@@ -69,6 +69,33 @@ fn mutate(good: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// A recipe with a boot half.
+const BOOT: &str = r#"format = 1
+name = "web"
+description = "A web server"
+
+[[boot]]
+roles = ["*"]
+name = "peers"
+peers = "web"
+as = "webs"
+
+[[boot]]
+roles = ["web"]
+name = "file"
+when = ["!slot"]
+write = "/etc/x"
+content = "{{#each webs}}{{.address}}{{#if slot}}{{slot|json}}{{/if}}{{/each}}"
+
+[[boot]]
+roles = ["web"]
+name = "claim"
+claim = "{{region}}/x.json"
+token = "{{instance}}"
+as = "writer"
+at-most-secs = 30
+"#;
+
 /// Puts `bytes` at `path`; every problem must lie within its file.
 fn check(path: &str, bytes: Vec<u8>) -> usize {
     let mut sources = with(&[]);
@@ -104,6 +131,7 @@ fn mutated_definitions_never_panic() {
         ("images/fleet.toml", FLEET),
         ("recipes/base/recipe.toml", BASE),
         ("recipes/web/recipe.toml", WEB),
+        ("recipes/web/recipe.toml", BOOT),
     ];
     let mut refused = 0;
     for _ in 0..500 {

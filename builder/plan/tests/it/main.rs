@@ -1,5 +1,6 @@
 //! Tests of the crate's public functions on whole projects.
 //!
+//! - `boot`: boot halves of recipes
 //! - `definitions`: what good images and fleets resolve to, and the problems of bad ones
 //! - `recipes`: the problems of bad recipes
 //! - `lock`: locks as text, refused locks, stale locks
@@ -7,6 +8,7 @@
 //! - `garbage`: arbitrary bytes in any file
 //! - `project`: the project that the others start from
 
+mod boot;
 mod definitions;
 mod fleet;
 mod garbage;

@@ -299,6 +299,7 @@ pub(super) fn recipe(name: &str, packages: &[&str], repositories: Vec<Repository
         units: Units::default(),
         seals: vec![],
         checks: vec![],
+        boot_steps: vec![],
     }
 }
 

@@ -80,19 +80,24 @@ pub(super) fn resolve_command(written: CommandDefinition, findings: &mut Finding
 fn resolve_argv(field: &str, argv: Spanned<Vec<String>>, findings: &mut Findings) -> Vec<String> {
     let span = argv.span();
     let argv = argv.into_inner();
-    match argv.first().map(String::as_str) {
-        None | Some("") => {
-            findings.report(span, format!("`{field}` names no program"));
-        }
-        Some(program) if program.contains('/') && !program.starts_with('/') => {
-            findings.report(span, format!("the program `{program}` is a relative path"));
-        }
-        Some(_) if argv.iter().any(|argument| argument.contains('\0')) => {
-            findings.report(span, format!("`{field}` has a NUL character"));
-        }
-        Some(_) => {}
+    let nul = argv.iter().any(|argument| argument.contains('\0'));
+    let problem = program_problem(field, argv.first().map(String::as_str));
+    let problem = problem.or_else(|| nul.then(|| format!("`{field}` has a NUL character")));
+    if let Some(problem) = problem {
+        findings.report(span, problem);
     }
     argv
+}
+
+/// Why the list `field` cannot be run, judged by its program.
+pub(super) fn program_problem(field: &str, program: Option<&str>) -> Option<String> {
+    match program {
+        None | Some("") => Some(format!("`{field}` names no program")),
+        Some(program) if program.contains('/') && !program.starts_with('/') => {
+            Some(format!("the program `{program}` is a relative path"))
+        }
+        Some(_) => None,
+    }
 }
 
 pub(super) fn add_units(units: &mut Units, written: &UnitsDefinition, findings: &mut Findings) {

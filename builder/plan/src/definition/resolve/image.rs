@@ -3,6 +3,7 @@
 use toml::Spanned;
 
 use super::archives::{base_problem, check_archives};
+use super::facts::check_facts;
 use super::ownership::check_ownership;
 use super::{Findings, load_recipe, recipe_file, recipe_names};
 use crate::definition::similar::similar_name;
@@ -119,6 +120,8 @@ fn resolve_recipes(
         if let Some(problem) = base_problem(&all) {
             findings.report(written.span(), problem);
         }
+        let steps = all.iter().flat_map(|(_, own)| &own.steps);
+        findings.problems.extend(check_facts(steps));
     }
     findings
         .problems

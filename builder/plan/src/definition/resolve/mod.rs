@@ -3,6 +3,8 @@
 
 mod archives;
 mod behaviour;
+mod boot;
+mod facts;
 mod fleet;
 mod image;
 mod ownership;
@@ -18,6 +20,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::Diagnostic;
+use facts::StepFacts;
 use ownership::Claim;
 
 /// Everything that was found out about one document on the way.
@@ -30,6 +33,8 @@ pub(super) struct Findings {
     claims: Vec<Claim>,
     /// The archives that it names.
     archives: Vec<archives::ArchiveUse>,
+    /// The facts that the steps of its boot half use and set.
+    steps: Vec<StepFacts>,
 }
 
 impl Findings {
@@ -39,6 +44,7 @@ impl Findings {
             problems,
             claims: Vec::new(),
             archives: Vec::new(),
+            steps: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::archives::{check_archives, resolve_repository};
 use super::ownership::check_ownership;
-use super::{Findings, behaviour, tree};
+use super::{Findings, behaviour, boot, tree};
 use crate::Sources;
 use crate::definition::secrets::secret_in;
 use crate::definition::similar::similar_name;
@@ -28,32 +28,45 @@ impl Folder<'_> {
 
     /// The file of the folder that `written` names.
     pub(super) fn content_of(&self, written: &Spanned<String>, findings: &mut Findings) -> Content {
+        let origin = self.path_of(written, findings).unwrap_or_default();
+        let file = self.sources.get(&origin);
+        let bytes = file.map(|file| file.bytes.clone()).unwrap_or_default();
+        checked_content(origin, bytes, written, findings)
+    }
+
+    /// The path in the project of the folder's file that `written` names, if there is one.
+    pub(super) fn path_of(
+        &self,
+        written: &Spanned<String>,
+        findings: &mut Findings,
+    ) -> Option<String> {
         let path = written.get_ref();
         let folder = format!("recipes/{}/", self.name);
         let origin = format!("{folder}{path}");
-        let file = self.sources.get(&origin);
         if let Some(problem) = relative_path_problem(path) {
             findings.report_with_hint(
                 written.span(),
                 format!("the file `{path}` {problem}"),
                 format!("name a file below `{folder}`"),
             );
-        } else if file.is_none() {
-            let files = self
-                .sources
-                .paths()
-                .filter_map(|path| path.strip_prefix(&folder));
-            let hint = similar_name(path, files)
-                .map(|name| format!("a file with a similar name exists: `{name}`"));
-            findings.report_with_label(
-                written.span(),
-                format!("no file `{path}`"),
-                format!("not found in `{folder}`"),
-                hint,
-            );
+            return None;
         }
-        let bytes = file.map(|file| file.bytes.clone()).unwrap_or_default();
-        checked_content(origin, bytes, written, findings)
+        if self.sources.get(&origin).is_some() {
+            return Some(origin);
+        }
+        let files = self
+            .sources
+            .paths()
+            .filter_map(|path| path.strip_prefix(&folder));
+        let hint = similar_name(path, files)
+            .map(|name| format!("a file with a similar name exists: `{name}`"));
+        findings.report_with_label(
+            written.span(),
+            format!("no file `{path}`"),
+            format!("not found in `{folder}`"),
+            hint,
+        );
+        None
     }
 
     /// The text that the definition itself holds.
@@ -137,6 +150,7 @@ pub(crate) fn load_recipe(
         units: Units::default(),
         seals: Vec::new(),
         checks: Vec::new(),
+        boot_steps: Vec::new(),
     };
     for part in parts {
         add_part(&mut recipe, part, &folder, &mut findings);
@@ -194,5 +208,10 @@ fn add_part(recipe: &mut Recipe, part: Part, folder: &Folder<'_>, findings: &mut
         recipe
             .checks
             .push(behaviour::resolve_check(written, findings));
+    }
+    for written in &part.boot {
+        recipe
+            .boot_steps
+            .extend(boot::resolve_step(written, folder, findings));
     }
 }

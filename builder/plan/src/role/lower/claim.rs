@@ -1,0 +1,94 @@
+//! Owns claims: an object of the cluster's state that one node holds. S3 decides who wrote first; an
+//! epoch counts how often the holder changed.
+
+use firstboot::program::flag;
+
+use super::{Operation, joined, raw, text};
+use crate::definition::{BootStep, Condition, Template};
+
+/// The object `key` of the cluster's state.
+pub(super) fn object(key: Template) -> Template {
+    joined([text("{{state}}/"), key])
+}
+
+/// A request that puts the text of the fact `document` there, with a header if a fact holds it.
+pub(super) fn put(key: Template, document: &str, header: Option<&str>) -> Operation {
+    // curl's configuration quotes as JSON does.
+    let header = header.map(|fact| format!("header = {{{{{fact}|json}}}}\n"));
+    let header = header.unwrap_or_default();
+    let lines = text(&format!(
+        "request = PUT\nheader = \"content-type: application/json\"\n{header}data-raw = {{{{{document}|json}}}}\n"
+    ));
+    Operation::request("s3", "{{primary}}", object(key), lines, &[])
+}
+
+pub(super) fn claim(
+    step: &BootStep,
+    key: &Template,
+    token: &Template,
+    may_claim: &[Condition],
+) -> Vec<Operation> {
+    let name = step.sets.as_deref().unwrap_or_default();
+    let fact = |of: &str| format!("{name}.{of}");
+    let [status, mine, instance, address, region, epoch, held, etag] = [
+        "status", "mine", "instance", "address", "region", "epoch", "token", "etag",
+    ]
+    .map(fact);
+    let [known, heir, go, document, header] =
+        ["known", "heir", "go", "document", "header"].map(fact);
+    let get = Operation::request(
+        "s3",
+        "{{primary}}",
+        object(key.clone()),
+        Template::default(),
+        &["instance", "address", "region", "epoch", "token", "<etag>"],
+    );
+    let taken = [&status, &instance, &address, &region, &epoch, &held, &etag];
+    let taken = taken.map(String::as_str);
+    let mut first = Operation::set(&go, Template::text("1")).when(&[&format!("!{known}")]);
+    first.when.extend(may_claim.iter().cloned());
+    let written = joined([
+        text("{\"epoch\":"),
+        raw(&go),
+        text(
+            ",\"instance\":\"{{instance}}\",\"region\":\"{{region}}\",\"address\":\"{{address}}\",\"token\":\"",
+        ),
+        token.clone(),
+        text("\"}"),
+    ]);
+    let precondition = text(&format!(
+        "{{{{#if {known}}}}}if-match: {{{{{etag}}}}}{{{{/if}}}}{{{{#if !{known}}}}}if-none-match: *{{{{/if}}}}"
+    ));
+    let next = text(&format!("{{{{{epoch}}}}}"));
+    let argv = [
+        Template::text("expr"),
+        next,
+        Template::text("+"),
+        Template::text("1"),
+    ];
+    let is = |fact: &str| text(&format!("{{{{{fact}}}}}"));
+    vec![
+        get.sets(&taken).flags(flag::ABSENT),
+        Operation::compare(&known, is(&status), Template::text("200")),
+        Operation::compare(&mine, is(&instance), text("{{instance}}")),
+        Operation::compare(&heir, is(&held), token.clone()),
+        Operation::set(&go, Template::default()),
+        first,
+        // Whoever has what the holder had, and only one can have, succeeds it.
+        Operation::run(argv.to_vec(), Template::default())
+            .sets(&[&go])
+            .when(&[&held, &heir, &format!("!{mine}")]),
+        Operation::set(&document, written).when(&[&go]),
+        Operation::set(&header, precondition).when(&[&go]),
+        // Whoever was faster is seen in the next round.
+        put(key.clone(), &document, Some(&header))
+            .flags(flag::ABSENT)
+            .when(&[&go]),
+        Operation::repeat(
+            super::conditions(&[&known, &format!("!{go}")]),
+            10,
+            joined([text("a holder of "), key.clone()]),
+        ),
+        Operation::set("", Template::default()).title(&step.name),
+    ]
+}
