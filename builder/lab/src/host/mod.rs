@@ -11,8 +11,11 @@ mod control;
 mod error;
 mod machine;
 mod machines;
+mod probe;
+mod prober;
 mod protocol;
 mod status;
+mod tally;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
@@ -32,6 +35,7 @@ use crate::node::wait::poll_until;
 use crate::node::{Interferer, Lab, Settings as LabSettings};
 use crate::wire::{CertificateAuthority, Clock, Cloud, Listener, Server, serve};
 use machines::Machines;
+use prober::Prober;
 
 /// Zones of each region, as most have.
 const ZONES: usize = 3;
@@ -69,6 +73,7 @@ pub struct Host {
     control: UnixListener,
     server: Server,
     machines: Machines,
+    prober: Prober,
 }
 
 /// What the host's threads share.
@@ -147,12 +152,14 @@ impl Host {
             clock,
             endpoint,
         });
+        let prober = Prober::start(&shared)?;
         let machines = Machines::start(Arc::clone(&shared), nudged);
         Ok(Self {
             shared,
             control,
             server,
             machines,
+            prober,
         })
     }
 
@@ -160,6 +167,7 @@ impl Host {
     pub fn run(self) -> Result<(), HostError> {
         let asked = control::answer_until_down(&self.control, &self.shared);
         self.server.stop();
+        self.prober.stop();
         self.machines.stop();
         alone(self.shared)?.lab.down().map_err(HostError::lab)?;
         asked
