@@ -117,6 +117,14 @@ impl Lab {
         ran.stdout
     }
 
+    /// What the host has logged.
+    pub(crate) fn log(&self) -> String {
+        let log = Path::new(STATE)
+            .join("logs")
+            .join(format!("{}.log", self.name));
+        fs::read_to_string(log).unwrap()
+    }
+
     pub(crate) fn status(&self) -> Status {
         serde_json::from_str(&self.done(&["status", "--json"]).stdout).unwrap()
     }

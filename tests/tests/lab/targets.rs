@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use vmimage_tests::wait::wait_until;
+
 use crate::harness::{Lab, nodes};
 
 /// Intervals of five seconds, several of them, on a machine that may be busy.
@@ -171,7 +173,33 @@ fn targets_are_as_healthy_as_their_nodes_answer() {
     lab.done(&["heal"]);
     east.wait_for("healthy", "", "");
 
+    requests_for_what_is_not_simulated_are_logged_once(&lab);
+
     // Two targets are being asked, one of which hangs.
     lab.done(&["down"]);
     lab.wait_for_end();
+}
+
+fn requests_for_what_is_not_simulated_are_logged_once(lab: &Lab) {
+    for _ in 0..12 {
+        let refused = ec2(lab, "eu-west-1", "DescribeVpnGateways");
+        assert!(refused.contains("<Code>InvalidAction</Code>"), "{refused}");
+    }
+    let said = "not simulated: ec2 DescribeVpnGateways in eu-west-1";
+    let mut lines = Vec::new();
+    wait_until(
+        PATIENCE,
+        "the log tells that it was asked for again",
+        || {
+            let log = lab.log();
+            let found = log.lines().filter(|line| line.starts_with(said));
+            lines = found.map(str::to_owned).collect();
+            let count = lines.last().and_then(|line| {
+                let count = line.strip_prefix(said)?.strip_prefix(", asked for ")?;
+                count.strip_suffix(" times so far")?.parse().ok()
+            });
+            count.is_some_and(|count: u64| (10..=12).contains(&count))
+        },
+    );
+    assert!(lines.len() <= 2, "{lines:?}");
 }

@@ -11,6 +11,7 @@ mod control;
 mod error;
 mod machine;
 mod machines;
+mod notices;
 mod probe;
 mod prober;
 mod protocol;
@@ -35,6 +36,7 @@ use crate::node::wait::poll_until;
 use crate::node::{Interferer, Lab, Settings as LabSettings};
 use crate::wire::{CertificateAuthority, Clock, Cloud, Listener, Server, serve};
 use machines::Machines;
+use notices::Notices;
 use prober::Prober;
 
 /// Zones of each region, as most have.
@@ -163,9 +165,17 @@ impl Host {
         })
     }
 
-    /// Answers commands until one of them ends the lab, then ends it.
-    pub fn run(self) -> Result<(), HostError> {
-        let asked = control::answer_until_down(&self.control, &self.shared);
+    /// Answers commands until one of them ends the lab, then ends it. Meanwhile `say` is given lines
+    /// for the log: what clients asked for that is not simulated.
+    pub fn run(self, say: &mut dyn FnMut(&str)) -> Result<(), HostError> {
+        let mut notices = Notices::default();
+        let mut tell = |shared: &Shared| {
+            let taken = shared.cloud().take_notices();
+            for line in notices.count(taken) {
+                say(&line);
+            }
+        };
+        let asked = control::answer_until_down(&self.control, &self.shared, &mut tell);
         self.server.stop();
         self.prober.stop();
         self.machines.stop();
