@@ -95,4 +95,5 @@ fn the_aws_command() {
 #[test]
 fn where_moto_is_right_the_answers_are_the_same() {
     check("test_moto", 2);
+    check("test_moto_compute", 3);
 }
