@@ -78,6 +78,11 @@ fn s3() {
 }
 
 #[test]
+fn uploads_in_parts() {
+    check("test_uploads", 6);
+}
+
+#[test]
 fn compute_scaling_and_balancing() {
     check("test_compute", 11);
 }
@@ -89,7 +94,7 @@ fn faults() {
 
 #[test]
 fn the_aws_command() {
-    check("test_command", 5);
+    check("test_command", 6);
 }
 
 #[test]

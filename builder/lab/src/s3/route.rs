@@ -94,11 +94,13 @@ pub(crate) fn route(head: &Parts) -> Route {
     let plain_only = query.iter().all(|(key, _)| is_plain(key));
     let plain = lines.clone().find(|line| line.2.is_none() && plain_only);
     let operation = match special.or(plain) {
-        Some(line) if line.3 == "PutObject" && head.headers.contains_key("x-amz-copy-source") => {
-            "CopyObject"
-        }
-        Some(line) => line.3,
         None => "Unknown",
+        Some(line) if !head.headers.contains_key("x-amz-copy-source") => line.3,
+        Some(line) => match line.3 {
+            "PutObject" => "CopyObject",
+            "UploadPart" => "UploadPartCopy",
+            other => other,
+        },
     };
     Route {
         operation,

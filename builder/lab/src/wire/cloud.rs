@@ -23,8 +23,9 @@ use crate::random::Random;
 use crate::s3::S3;
 use crate::ssm::Ssm;
 
-/// The largest body: of an object, and of anything else.
-const MOST_OBJECT_BYTES: usize = 16 * 1_024 * 1_024;
+/// The largest body: of an object or a part of one, with room for what backups put in one piece, and
+/// of anything else.
+const MOST_OBJECT_BYTES: usize = 64 * 1_024 * 1_024;
 const MOST_BYTES: usize = 1_024 * 1_024;
 /// What chunk headers and signatures may add to an object.
 const MOST_FRAMING_BYTES: usize = 1_024 * 1_024;
