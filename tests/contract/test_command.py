@@ -1,5 +1,6 @@
 """The ordinary `aws` command, with nothing but environment variables; over TLS as well."""
 
+import filecmp
 import json
 import os
 import subprocess
@@ -65,6 +66,18 @@ class Command(LabTest):
             self.assertEqual(len(self.aws("s3", "ls", "s3://files/all/").splitlines()), 3)
             self.aws("s3", "rb", "--force", "s3://files")
             self.assertIn("NoSuchBucket", self.aws("s3", "ls", "s3://files", fails=True))
+
+    def test_large_files_go_in_parts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            there, back = (os.path.join(folder, name) for name in ("there", "back"))
+            with open(there, "wb") as file:
+                file.write(os.urandom(19 * 1024 * 1024))
+            self.aws("s3", "mb", "s3://large")
+            self.aws("s3", "cp", there, "s3://large/file")
+            self.aws("s3", "cp", "s3://large/file", back)
+            self.assertTrue(filecmp.cmp(there, back, shallow=False))
+            head = json.loads(self.aws("s3api", "head-object", "--bucket", "large", "--key", "file"))
+            self.assertTrue(head["ETag"].endswith('-3"'), head["ETag"])
 
     def test_parameters(self):
         self.aws("ssm", "put-parameter", "--name", "/c/a", "--value", "v", "--type", "SecureString")

@@ -78,6 +78,11 @@ fn s3() {
 }
 
 #[test]
+fn uploads_in_parts() {
+    check("test_uploads", 6);
+}
+
+#[test]
 fn compute_scaling_and_balancing() {
     check("test_compute", 11);
 }
@@ -89,10 +94,11 @@ fn faults() {
 
 #[test]
 fn the_aws_command() {
-    check("test_command", 5);
+    check("test_command", 6);
 }
 
 #[test]
 fn where_moto_is_right_the_answers_are_the_same() {
     check("test_moto", 2);
+    check("test_moto_compute", 3);
 }

@@ -136,9 +136,7 @@ fn obey(line: &str, cloud: &Mutex<Cloud>, clock: &Clock) -> Result<Value, Box<dy
 }
 
 fn describe(notice: &Notice) -> String {
-    match notice {
-        Notice::NotSimulated { service, action } => format!("{service}:{action}"),
-    }
+    format!("{}:{}", notice.service, notice.action)
 }
 
 fn image() -> Image {

@@ -1,7 +1,9 @@
 //! Owns a lab of the small image, run by the program as a user runs it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -69,18 +71,58 @@ impl Lab {
         ran
     }
 
-    /// Runs `vmimage` with the lab's AWS, if there is one.
-    pub(crate) fn vmimage(&self, arguments: &[&str]) -> Ran {
-        let mut command = project().command(arguments);
+    /// What `vmimage lab endpoint` exports.
+    fn variables(&self) -> BTreeMap<String, String> {
         let exports = self.run(&["endpoint"]).stdout;
-        for line in exports.lines() {
+        let lines = exports.lines().map(|line| {
             let (name, value) = line
                 .strip_prefix("export ")
                 .and_then(|rest| rest.split_once('='))
                 .unwrap();
-            command.env(name, value.trim_matches('\''));
-        }
+            (name.to_owned(), value.trim_matches('\'').to_owned())
+        });
+        lines.collect()
+    }
+
+    /// Runs `vmimage` with the lab's AWS, if there is one.
+    pub(crate) fn vmimage(&self, arguments: &[&str]) -> Ran {
+        let mut command = project().command(arguments);
+        command.envs(self.variables());
         run(&mut command)
+    }
+
+    /// Asks a service of the lab's AWS that speaks Query, named with its version; gives the answer,
+    /// refusals too.
+    pub(crate) fn query(
+        &self,
+        region: &str,
+        (service, version): (&str, &str),
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> String {
+        let variables = self.variables();
+        let variable = |name: &str| variables[name].as_str();
+        let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(variable);
+        let mut command = Command::new("curl");
+        command
+            .args(["--silent", "--show-error", "--max-time", "30"])
+            .args(["--aws-sigv4", &format!("aws:amz:{region}:{service}")])
+            .args(["--user", &keys.join(":")]);
+        let named = [("Version", version), ("Action", action)];
+        for (name, value) in named.iter().chain(parameters) {
+            command.args(["--data-urlencode", &format!("{name}={value}")]);
+        }
+        let ran = run(command.arg(variable("AWS_ENDPOINT_URL")));
+        assert_eq!(ran.code, 0, "{action}: {}", ran.stderr);
+        ran.stdout
+    }
+
+    /// What the host has logged.
+    pub(crate) fn log(&self) -> String {
+        let log = Path::new(STATE)
+            .join("logs")
+            .join(format!("{}.log", self.name));
+        fs::read_to_string(log).unwrap()
     }
 
     pub(crate) fn status(&self) -> Status {

@@ -6,6 +6,7 @@
 )]
 
 mod harness;
+mod targets;
 
 use std::fs;
 use std::path::Path;

@@ -4,6 +4,7 @@
 //! same answers.
 
 mod autoscaling;
+mod check;
 mod ec2;
 mod elbv2;
 mod error;
@@ -27,6 +28,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use check::{Codes, Question, TargetCheck, TargetFailure};
 pub use ec2::{Image, ImageState};
 pub use error::{ApiError, Fault};
 pub use launch::{Attachment, Change, Launch};
@@ -245,6 +247,13 @@ impl Aws {
         if let Some(region) = self.at(report.region, now) {
             region.target_health(report);
         }
+    }
+
+    /// The targets that are to be checked now, in all regions: whoever runs the machines checks them
+    /// and says so with [`Aws::target_health`].
+    pub fn target_checks(&self) -> Vec<TargetCheck> {
+        let regions = self.regions.values();
+        regions.flat_map(Region::target_checks).collect()
     }
 
     /// Text for `GetConsoleOutput`.

@@ -3,6 +3,8 @@
 
 use std::net::Ipv4Addr;
 
+use super::check::TargetFailure;
+
 /// An Auto Scaling group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupReport {
@@ -52,18 +54,19 @@ pub struct TargetReport<'a> {
     pub region: &'a str,
     /// The target group's ARN.
     pub target_group: &'a str,
-    /// The instance.
-    pub instance_id: &'a str,
+    /// The instance, or the address of a target that is registered by its address.
+    pub target: &'a str,
+    /// The port it is registered with.
+    pub port: u16,
     /// The answer.
-    pub health: TargetAnswer<'a>,
+    pub health: TargetAnswer,
 }
 
 /// The outcome of health checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TargetAnswer<'a> {
+pub enum TargetAnswer {
     /// As many checks as needed passed.
     Healthy,
-    /// As many checks as needed failed; says how, for example `Health checks failed with these
-    /// codes: [503]`.
-    Unhealthy(&'a str),
+    /// As many checks as needed failed; says how the last one did.
+    Unhealthy(TargetFailure),
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ use super::{HostError, Shared};
 
 /// A command says what it wants at once.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often what happens meanwhile is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// No request is longer.
 const REQUEST_BYTES: u64 = 64 * 1024;
@@ -34,10 +37,12 @@ pub(super) fn listen(path: &Path) -> Result<UnixListener, HostError> {
     Ok(listener)
 }
 
-/// Answers commands, each in a thread of its own, until one ends the lab.
+/// Answers commands, each in a thread of its own, until one ends the lab. `meanwhile` is called again
+/// and again.
 pub(super) fn answer_until_down(
     listener: &UnixListener,
     shared: &Arc<Shared>,
+    meanwhile: &mut dyn FnMut(&Shared),
 ) -> Result<(), HostError> {
     let (down, ended) = channel();
     let accepting = listener.try_clone().map_err(|source| HostError::Control {
@@ -56,7 +61,9 @@ pub(super) fn answer_until_down(
         }
     });
     // The sender lives as long as the listener does.
-    let _closed = ended.recv();
+    while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+        meanwhile(shared);
+    }
     Ok(())
 }
 

@@ -21,6 +21,12 @@ pub enum HostError {
     /// No port.
     #[error("cannot listen on 127.0.0.1")]
     Listen(#[source] io::Error),
+    /// Targets of load balancers cannot be checked.
+    #[error("cannot start checking targets")]
+    Probe(#[source] io::Error),
+    /// Targets of load balancers cannot be checked over TLS.
+    #[error("cannot start checking targets over TLS")]
+    ProbeTls(#[source] tokio_rustls::rustls::Error),
     /// The image cannot be offered.
     #[error("cannot offer the image `{image}` in `{region}`: the lab has no such region")]
     Region {
@@ -79,6 +85,8 @@ impl HostError {
             Self::Certificates(_)
             | Self::Serve(_)
             | Self::Listen(_)
+            | Self::Probe(_)
+            | Self::ProbeTls(_)
             | Self::Region { .. }
             | Self::Control { .. }
             | Self::Protocol { .. }

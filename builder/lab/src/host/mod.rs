@@ -11,8 +11,12 @@ mod control;
 mod error;
 mod machine;
 mod machines;
+mod notices;
+mod probe;
+mod prober;
 mod protocol;
 mod status;
+mod tally;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
@@ -32,6 +36,8 @@ use crate::node::wait::poll_until;
 use crate::node::{Interferer, Lab, Settings as LabSettings};
 use crate::wire::{CertificateAuthority, Clock, Cloud, Listener, Server, serve};
 use machines::Machines;
+use notices::Notices;
+use prober::Prober;
 
 /// Zones of each region, as most have.
 const ZONES: usize = 3;
@@ -69,6 +75,7 @@ pub struct Host {
     control: UnixListener,
     server: Server,
     machines: Machines,
+    prober: Prober,
 }
 
 /// What the host's threads share.
@@ -147,19 +154,30 @@ impl Host {
             clock,
             endpoint,
         });
+        let prober = Prober::start(&shared)?;
         let machines = Machines::start(Arc::clone(&shared), nudged);
         Ok(Self {
             shared,
             control,
             server,
             machines,
+            prober,
         })
     }
 
-    /// Answers commands until one of them ends the lab, then ends it.
-    pub fn run(self) -> Result<(), HostError> {
-        let asked = control::answer_until_down(&self.control, &self.shared);
+    /// Answers commands until one of them ends the lab, then ends it. Meanwhile `say` is given lines
+    /// for the log: what clients asked for that is not simulated.
+    pub fn run(self, say: &mut dyn FnMut(&str)) -> Result<(), HostError> {
+        let mut notices = Notices::default();
+        let mut tell = |shared: &Shared| {
+            let taken = shared.cloud().take_notices();
+            for line in notices.count(taken) {
+                say(&line);
+            }
+        };
+        let asked = control::answer_until_down(&self.control, &self.shared, &mut tell);
         self.server.stop();
+        self.prober.stop();
         self.machines.stop();
         alone(self.shared)?.lab.down().map_err(HostError::lab)?;
         asked

@@ -129,6 +129,32 @@ impl Holder {
             .unwrap_or_else(panicked)
             .map_err(NetworkError::Namespaces)
     }
+
+    /// Starts a thread inside the lab's network namespace; sockets that `action` opens lie there.
+    pub(crate) fn spawn(
+        &self,
+        action: impl FnOnce() + Send + 'static,
+    ) -> Result<thread::JoinHandle<()>, NetworkError> {
+        let network = self.network.try_clone();
+        let network = network.map_err(NetworkError::Namespaces)?;
+        let (tell, told) = channel();
+        let inside = move || {
+            let namespace = Some(LinkNameSpaceType::Network);
+            let moved = move_into_link_name_space(network.as_fd(), namespace);
+            drop(network);
+            let is_inside = moved.is_ok();
+            if tell.send(moved).is_ok() && is_inside {
+                action();
+            }
+        };
+        let thread = thread::Builder::new().spawn(inside);
+        let thread = thread.map_err(NetworkError::Namespaces)?;
+        let gone = |_| Err(rustix::io::Errno::SRCH);
+        match told.recv().unwrap_or_else(gone) {
+            Ok(()) => Ok(thread),
+            Err(error) => Err(NetworkError::Namespaces(error.into())),
+        }
+    }
 }
 
 impl Drop for Holder {

@@ -16,6 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 pub use error::NetworkError;
 use holder::Holder;
@@ -110,6 +111,14 @@ impl Network {
     /// Opens a UDP socket inside the lab. It works from any thread of this process.
     pub fn listen_udp(&self, address: SocketAddr) -> Result<UdpSocket, NetworkError> {
         self.open(address, || UdpSocket::bind(address))
+    }
+
+    /// Runs `action` on a thread of its own inside the lab's network until it returns.
+    pub(crate) fn spawn(
+        &self,
+        action: impl FnOnce() + Send + 'static,
+    ) -> Result<JoinHandle<()>, NetworkError> {
+        self.holder.spawn(action)
     }
 
     /// Cuts a region off from every other.

@@ -57,6 +57,11 @@ fn copied(s3: &S3, call: &Call<'_>) -> Result<(Object, Option<String>), ServiceE
         ));
     }
     let mut copy = object.clone();
+    // A copy is one piece, whatever its source was uploaded in.
+    copy.etag = checksum::etag(&copy.body);
+    if let Some((header, sum)) = &mut copy.checksum {
+        *sum = checksum::compute(header, &copy.body);
+    }
     if replaces("x-amz-metadata-directive") {
         copy.headers = object::kept_headers(call);
         check_metadata(&copy.headers)?;
@@ -79,7 +84,7 @@ pub(super) fn copy_object(s3: &mut S3, call: &Call<'_>) -> Result<Answer, Servic
         xml.text("ETag", &copy.etag);
         if let Some((header, value)) = &copy.checksum {
             xml.text(&format!("Checksum{}", checksum::algorithm(header)), value);
-            xml.text("ChecksumType", "FULL_OBJECT");
+            xml.text("ChecksumType", checksum::Kind::of(value).name());
         }
     });
     let mut done = answer(Answer::xml(xml.finish()), &copy, &version_id);

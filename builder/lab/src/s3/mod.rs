@@ -9,6 +9,7 @@ mod copy;
 mod delete;
 mod document;
 mod list;
+mod multipart;
 mod object;
 mod operations;
 mod read;
@@ -18,6 +19,7 @@ mod tagging;
 #[cfg(test)]
 mod tests;
 mod time;
+mod uploads;
 mod versions;
 mod write;
 

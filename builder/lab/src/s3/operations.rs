@@ -2,7 +2,8 @@
 //! operation is adding a line here and its function.
 
 use super::{
-    Call, Handle, S3, bucket, configuration, copy, delete, list, read, tagging, versions, write,
+    Call, Handle, S3, bucket, configuration, copy, delete, list, multipart, read, tagging,
+    versions, write,
 };
 use crate::wire::{Answer, ServiceError};
 
@@ -18,7 +19,7 @@ pub(super) enum On {
 /// parameter comes last.
 pub(super) type Line = (&'static str, On, Option<&'static str>, &'static str, Handle);
 
-pub(super) const OPERATIONS: [Line; 44] = [
+pub(super) const OPERATIONS: [Line; 47] = [
     (
         "GET",
         On::Service,
@@ -241,26 +242,47 @@ pub(super) const OPERATIONS: [Line; 44] = [
         "DeleteObject",
         delete::delete_object,
     ),
-    // What is left is known by name, so that its refusal can say what is not simulated.
     (
         "POST",
         On::Object,
         Some("uploads"),
         "CreateMultipartUpload",
-        not_simulated,
+        multipart::create,
     ),
     (
         "PUT",
         On::Object,
         Some("uploadId"),
         "UploadPart",
-        not_simulated,
+        multipart::upload_part,
     ),
     (
         "POST",
         On::Object,
         Some("uploadId"),
         "CompleteMultipartUpload",
+        multipart::complete,
+    ),
+    (
+        "DELETE",
+        On::Object,
+        Some("uploadId"),
+        "AbortMultipartUpload",
+        multipart::abort,
+    ),
+    (
+        "GET",
+        On::Object,
+        Some("uploadId"),
+        "ListParts",
+        multipart::list_parts,
+    ),
+    // What is left is known by name, so that its refusal can say what is not simulated.
+    (
+        "GET",
+        On::Bucket,
+        Some("uploads"),
+        "ListMultipartUploads",
         not_simulated,
     ),
     (
@@ -310,8 +332,10 @@ fn not_simulated(_: &mut S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
 
 /// The function that does an operation.
 pub(super) fn handle(operation: &str) -> Option<Handle> {
-    if operation == "CopyObject" {
-        return Some(copy::copy_object);
+    match operation {
+        "CopyObject" => return Some(copy::copy_object),
+        "UploadPartCopy" => return Some(not_simulated),
+        _ => {}
     }
     OPERATIONS
         .iter()

@@ -3,7 +3,7 @@
 use super::conditions::{Read, check_read, no_such_key};
 use super::object::describe;
 use super::store::{Bucket, Entry, Object};
-use super::{Call, S3, invalid_argument};
+use super::{Call, S3, checksum, invalid_argument};
 use crate::wire::{Answer, ServiceError};
 
 /// The version that a read asks for; a delete marker is none.
@@ -82,7 +82,7 @@ fn read(s3: &S3, call: &Call<'_>) -> Result<Answer, ServiceError> {
     if let (true, true, Some((header, value))) = (wants_checksum, whole, &object.checksum) {
         answer = answer
             .with(header, value)
-            .with("x-amz-checksum-type", "FULL_OBJECT");
+            .with("x-amz-checksum-type", checksum::Kind::of(value).name());
     }
     Ok(answer)
 }

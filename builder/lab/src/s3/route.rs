@@ -43,6 +43,29 @@ const PLAIN_PARAMETERS: [&str; 24] = [
     "delete",
 ];
 
+impl Route {
+    /// The operation's name. Where it has none, what makes it one, without the names of buckets, keys
+    /// and values: `PUT bucket?website`.
+    pub(crate) fn asked_for(&self, head: &Parts) -> String {
+        if self.operation != "Unknown" {
+            return self.operation.to_owned();
+        }
+        let on = match (&self.bucket, &self.key) {
+            (None, _) => "service",
+            (Some(_), None) => "bucket",
+            (Some(_), Some(_)) => "object",
+        };
+        let special = self.query.iter().map(|(name, _)| name.as_str());
+        let special: Vec<&str> = special.filter(|name| !is_plain(name)).collect();
+        format!("{} {on}?{}", head.method, special.join("&"))
+    }
+}
+
+/// Whether a parameter of the query goes with any operation.
+fn is_plain(name: &str) -> bool {
+    PLAIN_PARAMETERS.contains(&name) || name.to_ascii_lowercase().starts_with("x-amz-")
+}
+
 /// Reads what a request is for. Bucket names are in the host or in the path.
 pub(crate) fn route(head: &Parts) -> Route {
     let path = head.uri.path().strip_prefix('/').unwrap_or("");
@@ -68,16 +91,16 @@ pub(crate) fn route(head: &Parts) -> Route {
         .iter()
         .filter(|line| line.0 == head.method.as_str() && line.1 == on);
     let special = lines.clone().find(|line| line.2.is_some_and(has));
-    let plain_only = query.iter().all(|(key, _)| {
-        PLAIN_PARAMETERS.contains(&key.as_str()) || key.to_ascii_lowercase().starts_with("x-amz-")
-    });
+    let plain_only = query.iter().all(|(key, _)| is_plain(key));
     let plain = lines.clone().find(|line| line.2.is_none() && plain_only);
     let operation = match special.or(plain) {
-        Some(line) if line.3 == "PutObject" && head.headers.contains_key("x-amz-copy-source") => {
-            "CopyObject"
-        }
-        Some(line) => line.3,
         None => "Unknown",
+        Some(line) if !head.headers.contains_key("x-amz-copy-source") => line.3,
+        Some(line) => match line.3 {
+            "PutObject" => "CopyObject",
+            "UploadPart" => "UploadPartCopy",
+            other => other,
+        },
     };
     Route {
         operation,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::uploads::Upload;
+
 /// Whether a bucket keeps old versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Versioning {
@@ -21,6 +23,8 @@ pub(super) struct Bucket {
     pub(super) versioning: Versioning,
     /// The configuration documents, by the parameter that names them.
     pub(super) documents: BTreeMap<&'static str, String>,
+    /// Uploads in parts that are under way, by their ids.
+    pub(super) uploads: BTreeMap<String, Upload>,
     keys: BTreeMap<String, Vec<Entry>>,
 }
 
@@ -56,6 +60,7 @@ impl Bucket {
             created,
             versioning: Versioning::Never,
             documents: BTreeMap::new(),
+            uploads: BTreeMap::new(),
             keys: BTreeMap::new(),
         }
     }

@@ -68,6 +68,10 @@ GET a.b.s3.amazonaws.com / => ListObjects a.b -
 GET s3.eu-west-1.amazonaws.com /b/k => GetObject b k
 HEAD b.localhost:4566 /k => HeadObject b k
 POST 127.0.0.1:4566 /b/k?uploads => CreateMultipartUpload b k
+PUT 127.0.0.1:4566 /b/k?partNumber=1&uploadId=x => UploadPart b k
+POST 127.0.0.1:4566 /b/k?uploadId=x => CompleteMultipartUpload b k
+DELETE 127.0.0.1:4566 /b/k?uploadId=x => AbortMultipartUpload b k
+GET 127.0.0.1:4566 /b/k?max-parts=2&uploadId=x => ListParts b k
 GET 127.0.0.1:4566 /b?cors => Unknown b -
 PATCH 127.0.0.1:4566 /b => Unknown b -";
 
@@ -85,8 +89,13 @@ fn requests_are_routed_by_method_host_path_and_query() {
         ];
         assert_eq!(found.join(" "), expected, "{request}");
     }
-    let copy = head("PUT", "127.0.0.1", "/b/k", &[("x-amz-copy-source", "a/b")]);
-    assert_eq!(route(&copy).operation, "CopyObject");
+    for (uri, operation) in [
+        ("/b/k", "CopyObject"),
+        ("/b/k?partNumber=1&uploadId=x", "UploadPartCopy"),
+    ] {
+        let copy = head("PUT", "127.0.0.1", uri, &[("x-amz-copy-source", "a/b")]);
+        assert_eq!(route(&copy).operation, operation);
+    }
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub(super) fn answer(mut answer: Answer, object: &Object, version_id: &str) -> A
     if let Some((header, value)) = &object.checksum {
         answer = answer
             .with(header, value)
-            .with("x-amz-checksum-type", "FULL_OBJECT");
+            .with("x-amz-checksum-type", checksum::Kind::of(value).name());
     }
     if version_id != NULL {
         answer = answer.with("x-amz-version-id", version_id);

@@ -12,6 +12,7 @@ use super::clock::Moment;
 use super::credentials::Credentials;
 use super::error::ServiceError;
 use super::identify::{Identified, identify};
+use super::notice::{Notice, Notices};
 use super::refusal::refusal;
 use super::service::Service;
 use super::signature::{self, Fault as SignatureFault};
@@ -22,15 +23,14 @@ use crate::random::Random;
 use crate::s3::S3;
 use crate::ssm::Ssm;
 
-/// The largest body: of an object, and of anything else.
-const MOST_OBJECT_BYTES: usize = 16 * 1_024 * 1_024;
+/// The largest body: of an object or a part of one, with room for what backups put in one piece, and
+/// of anything else.
+const MOST_OBJECT_BYTES: usize = 64 * 1_024 * 1_024;
 const MOST_BYTES: usize = 1_024 * 1_024;
 /// What chunk headers and signatures may add to an object.
 const MOST_FRAMING_BYTES: usize = 1_024 * 1_024;
 /// 2026-01-01T00:00:00Z.
 const EXAMPLE_START: Duration = Duration::from_hours(490_896);
-/// Nobody reads more of them than that.
-const MOST_NOTICES: usize = 1_000;
 
 /// A simulated account with all its regions and services.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub struct Cloud {
     faults: Faults,
     shaped: Shaped,
     random: Random,
-    notices: Vec<Notice>,
+    notices: Notices,
 }
 
 /// What faults have made of the account, to see when it changes.
@@ -53,18 +53,6 @@ pub struct Cloud {
 struct Shaped {
     lags: Vec<Duration>,
     capacities: Vec<(String, usize)>,
-}
-
-/// Something that whoever runs the simulation should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// A client asked for what is not simulated.
-    NotSimulated {
-        /// The service, as the signature names it.
-        service: String,
-        /// The operation.
-        action: String,
-    },
 }
 
 /// What goes back to a client, and how.
@@ -109,7 +97,7 @@ impl Cloud {
             faults: Faults::new(seed),
             shaped: Shaped::default(),
             random: Random::new(seed ^ 0x0069_6473),
-            notices: Vec::new(),
+            notices: Notices::default(),
         }
     }
 
@@ -201,7 +189,7 @@ impl Cloud {
 
     /// What there is to know since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
+        self.notices.take()
     }
 
     /// Answers one request. `head` is as it came; `body` is whole.
@@ -271,7 +259,7 @@ impl Cloud {
             .as_ref()
             .map_err(|missing| refuse(&SignatureFault::NoClaim(missing.clone())))?;
         if let Some(name) = &asked.unknown_service {
-            self.note(name, &asked.action);
+            self.note(name, &asked.action, &asked.region);
             let message = format!("The lab does not simulate the service `{name}`");
             return Err(ServiceError::new("UnknownService", 400, message));
         }
@@ -302,14 +290,8 @@ impl Cloud {
         }
     }
 
-    pub(super) fn note(&mut self, service: &str, action: &str) {
-        let notice = Notice::NotSimulated {
-            service: service.to_owned(),
-            action: action.to_owned(),
-        };
-        if self.notices.len() < MOST_NOTICES && self.notices.last() != Some(&notice) {
-            self.notices.push(notice);
-        }
+    pub(super) fn note(&mut self, service: &str, action: &str, region: &str) {
+        self.notices.add(service, action, region);
     }
 
     /// Gives the account the lags and capacities that the faults ask for now.

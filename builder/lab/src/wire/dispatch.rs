@@ -36,11 +36,7 @@ impl Cloud {
             }
             Detail::Json => self.parameter_store(request),
             Detail::Rest(route) => {
-                if route.operation == "Unknown" {
-                    let action = format!("{} {}", request.head.method, request.head.uri);
-                    self.note("s3", &action);
-                }
-                self.s3.call(&s3::Call {
+                let answer = self.s3.call(&s3::Call {
                     route,
                     region: request.region,
                     host_region: service::host_region(request.head).as_deref(),
@@ -50,7 +46,11 @@ impl Cloud {
                     body: request.body,
                     trailers: request.trailers,
                     time: self.start.saturating_add(request.moment.now),
-                })
+                });
+                if answer.as_ref().is_err_and(|error| error.status == 501) {
+                    self.note("s3", &route.asked_for(request.head), request.region);
+                }
+                answer
             }
         }
     }
@@ -73,7 +73,7 @@ impl Cloud {
             Service::Sts | Service::Ssm | Service::S3 => aws::Service::Sts,
         };
         if Aws::writes(service, &asked.action).is_none() {
-            self.note(asked.service.name(), &asked.action);
+            self.note(asked.service.name(), &asked.action, request.region);
         }
         let answer = self.aws.query(&QueryCall {
             service,
@@ -91,7 +91,7 @@ impl Cloud {
     fn parameter_store(&mut self, request: &Verified<'_>) -> Result<Answer, ServiceError> {
         let action = request.asked.action.as_str();
         if !Ssm::knows(action) {
-            self.note("ssm", action);
+            self.note("ssm", action, request.region);
         }
         let (aws, region) = (&mut self.aws, request.region);
         let caller = caller(request.key);

@@ -35,7 +35,7 @@ const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest head: botocore's and the SDK's are below 4 KiB, presigned ones with tokens below 8.
 const HEAD_BYTES: usize = 64 * 1_024;
 /// What is read of a body that is too large; whoever sends more finds the connection closed.
-const MOST_DISCARDED_BYTES: usize = 64 * 1_024 * 1_024;
+const MOST_DISCARDED_BYTES: usize = 128 * 1_024 * 1_024;
 /// How often the simulation is looked after at least; virtual time moves without telling.
 const TICK: Duration = Duration::from_millis(100);
 /// And at most.

@@ -7,6 +7,7 @@ use vmimage_lab::host::{Host, HostSettings};
 
 use super::{Lab, refused};
 use crate::failure::Failure;
+use crate::printer;
 
 /// What the host is told.
 #[derive(Debug, Args)]
@@ -42,5 +43,6 @@ pub(super) fn run(lab: &Lab, arguments: HostArguments) -> Result<(), Failure> {
         seed,
     })
     .map_err(|error| refused(&error))?;
-    host.run().map_err(|error| refused(&error))
+    let mut say = |line: &str| printer::talk(&format!("{line}\n"));
+    host.run(&mut say).map_err(|error| refused(&error))
 }

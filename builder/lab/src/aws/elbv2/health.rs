@@ -68,16 +68,15 @@ impl Region {
         let Some(group) = self.balancing.target_groups.get_mut(report.target_group) else {
             return;
         };
-        for target in group.targets.values_mut() {
-            let drains = matches!(target.health, Health::Draining(_));
-            if target.id == report.instance_id && !drains {
-                target.health = match report.health {
-                    TargetAnswer::Healthy => Health::Healthy,
-                    TargetAnswer::Unhealthy(how) => Health::Unhealthy(how.to_owned()),
-                };
-            }
+        let key = super::targets::key_of(report.target, report.port);
+        let target = group.targets.get_mut(&key);
+        if let Some(target) = target.filter(|one| !matches!(one.health, Health::Draining(_))) {
+            target.health = match report.health {
+                TargetAnswer::Healthy => Health::Healthy,
+                TargetAnswer::Unhealthy(how) => Health::Unhealthy(how),
+            };
         }
-        self.member_changed(report.instance_id);
+        self.member_changed(report.target);
     }
 
     /// Removes a target, after it has drained if it may have connections.

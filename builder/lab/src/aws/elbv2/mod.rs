@@ -2,6 +2,7 @@
 //! listeners. Must not forward anything: there is no traffic in the simulation.
 
 mod attributes;
+mod checks;
 mod health;
 mod listeners;
 mod load_balancers;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tags::parse_tags;
 use super::targets::Target;
+use crate::aws::check::Codes;
 use crate::aws::error::ApiError;
 use crate::aws::filter::Tags;
 use crate::aws::operation::{Call, Operation};
@@ -103,7 +104,7 @@ impl TargetGroup {
         number.unwrap_or_default()
     }
 
-    fn is_http(&self) -> bool {
+    pub(crate) fn is_http(&self) -> bool {
         self.protocol.starts_with("HTTP")
     }
 }
@@ -271,6 +272,18 @@ fn bounds(name: &str) -> Option<(u64, u64)> {
     }
 }
 
+/// Whether a value of the check can be understood by whoever checks.
+fn may_be(name: &str, value: &str) -> bool {
+    match name {
+        "HealthCheckPort" => {
+            value == "traffic-port" || value.parse::<u16>().is_ok_and(|port| port > 0)
+        }
+        "HealthCheckProtocol" => ["HTTP", "HTTPS", "TCP"].contains(&value),
+        "Matcher.HttpCode" => Codes::parse(value).is_some(),
+        _ => true,
+    }
+}
+
 fn change_check(group: &mut TargetGroup, params: &Params) -> Result<(), ApiError> {
     let mut changed = group.check.clone();
     for name in CHECK {
@@ -284,6 +297,10 @@ fn change_check(group: &mut TargetGroup, params: &Params) -> Result<(), ApiError
                     "{name} '{value}' must be between '{least}' and '{most}'"
                 )));
             }
+        }
+        if !may_be(name, value) {
+            let text = format!("{name} '{value}' is not valid");
+            return Err(ApiError::validation(text));
         }
         changed.insert(name, value.to_owned());
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::target_groups::TargetGroup;
+use crate::aws::check::TargetFailure;
 use crate::aws::ec2::State;
 use crate::aws::error::ApiError;
 use crate::aws::operation::{Call, Operation, Takes};
@@ -49,8 +50,7 @@ pub(crate) enum Health {
     /// Not yet checked often enough.
     Initial,
     Healthy,
-    /// Says how it fails.
-    Unhealthy(String),
+    Unhealthy(TargetFailure),
     /// It is deregistered, and drains until then.
     Draining(Duration),
 }
@@ -216,10 +216,15 @@ impl Region {
                 reason: None,
                 description: None,
             },
-            Health::Unhealthy(how) if how.contains("codes") => {
-                told("unhealthy", "Target.ResponseCodeMismatch", how)
+            Health::Unhealthy(how) => {
+                // Network load balancers tell no more than that.
+                let how = if group.is_http() {
+                    *how
+                } else {
+                    TargetFailure::Refused
+                };
+                told("unhealthy", how.reason(), &how.description())
             }
-            Health::Unhealthy(how) => told("unhealthy", "Target.FailedHealthChecks", how),
         }
     }
 

@@ -100,12 +100,13 @@ fn what_the_outside_finds_decides_and_elb_health_replaces() {
         let report = TargetReport {
             region: bed::REGION,
             target_group: &group,
-            instance_id: &id,
+            target: &id,
+            port: 80,
             health,
         };
         bed.aws.target_health(&report, bed.now);
     };
-    let failing = TargetAnswer::Unhealthy("Health checks failed with these codes: [503]");
+    let failing = TargetAnswer::Unhealthy(TargetFailure::Code(503));
     report(&mut bed, failing);
     let body = bed.elb("DescribeTargetHealth", &format!("TargetGroupArn={group}"));
     assert_eq!(text(&body, "Reason"), "Target.ResponseCodeMismatch");
@@ -238,6 +239,9 @@ ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=vpc-0
 ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=@vpc&HealthCheckPath=x
 ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=@vpc&HealthyThresholdCount=11
 ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=@vpc&HealthCheckTimeoutSeconds=30
+ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=@vpc&HealthCheckPort=0
+ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=@vpc&HealthCheckProtocol=UDP
+ValidationError CreateTargetGroup Name=a&Protocol=HTTP&Port=80&VpcId=@vpc&Matcher.HttpCode=299-200
 ValidationError CreateLoadBalancer Name=one&Subnets.member.1=@first
 SubnetNotFound CreateLoadBalancer Name=one&Subnets.member.1=subnet-0
 InvalidConfigurationRequest CreateLoadBalancer Name=one&Subnets.member.1=@first&Subnets.member.2=@first

@@ -3,6 +3,7 @@
 mod balancing;
 mod bed;
 mod capacity;
+mod checks;
 mod consistency;
 mod groups;
 mod hooks;

@@ -150,13 +150,29 @@ fn what_is_not_simulated_is_noted_once() {
             .1
             .contains("does not simulate the service `rds`")
     );
-    let notice = |service: &str, action: &str| Notice::NotSimulated {
+    for uri in ["/a-bucket/secret-key?torrent=1", "/b-bucket?website"] {
+        let odd = Ask {
+            service: "s3",
+            method: "GET",
+            uri,
+            ..Ask::default()
+        };
+        assert_eq!(ask_at(&mut cloud, &odd, 1).0, 501, "{uri}");
+    }
+    let notice = |service: &str, action: &str, times| Notice {
         service: service.to_owned(),
         action: action.to_owned(),
+        region: "eu-west-1".to_owned(),
+        times,
     };
     assert_eq!(
         cloud.take_notices(),
-        [notice("ec2", "Fly"), notice("rds", "X")]
+        [
+            notice("ec2", "Fly", 2),
+            notice("rds", "X", 1),
+            notice("s3", "GET object?torrent", 1),
+            notice("s3", "GET bucket?website", 1),
+        ]
     );
     assert_eq!(cloud.take_notices(), []);
 }

@@ -1,0 +1,358 @@
+//! The engine as a process, with a metadata service, a simulated AWS and folders of its own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use firstboot::program::mark::ITEM;
+use vmimage_lab::aws::{Image, ImageState};
+use vmimage_lab::imds::Instance;
+use vmimage_lab::node::NodeLaunch;
+use vmimage_lab::wire::{CertificateAuthority, Clock, Cloud, Listener, Server, serve};
+pub(crate) use vmimage_tests::metadata::{Answer, Faults, Namespace, answer, listen, status};
+use vmimage_tests::wait::wait_until;
+
+pub(crate) const REGION: &str = "eu-west-1";
+
+/// A role program, written as the compiler would.
+pub(crate) struct Program {
+    role: &'static str,
+    steps: Vec<Vec<u8>>,
+}
+
+/// What is common to steps.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct How<'a> {
+    pub(crate) flags: u8,
+    pub(crate) out: u8,
+    pub(crate) each: u8,
+    pub(crate) secs: u16,
+    pub(crate) when: &'a [u8],
+}
+
+impl Program {
+    pub(crate) fn new(role: &'static str) -> Self {
+        Self {
+            role,
+            steps: Vec::new(),
+        }
+    }
+
+    pub(crate) fn step(mut self, op: u8, how: How<'_>, title: &str, fields: &[&[u8]]) -> Self {
+        let mut step = vec![op, how.flags, how.out, how.each];
+        step.extend(how.secs.to_string().bytes());
+        step.push(0);
+        for field in [how.when, title.as_bytes()]
+            .iter()
+            .chain(fields)
+            .chain(&[&b""[..]; 5])
+            .take(7)
+        {
+            step.extend_from_slice(field);
+            step.push(0);
+        }
+        self.steps.push(step);
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let count = self.steps.len();
+        let header = format!(
+            "{}\0vmimage-launch\0hosting-{0}\0us-east-1\0us-east-1\neu-west-1\0http://127.0.0.1:8080\0{count}\0",
+            self.role
+        );
+        [header.into_bytes(), self.steps.concat()].concat()
+    }
+}
+
+/// Arguments of a command.
+pub(crate) fn argv(arguments: &[&str]) -> Vec<u8> {
+    let ended = arguments.iter().map(|one| [one.as_bytes(), &[ITEM]].concat());
+    ended.collect::<Vec<_>>().concat()
+}
+
+/// How the engine ended.
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) said: String,
+}
+
+/// Everything that one node needs.
+pub(crate) struct World {
+    pub(crate) namespace: Namespace,
+    pub(crate) cloud: Arc<Mutex<Cloud>>,
+    pub(crate) requests: Arc<Mutex<Vec<String>>>,
+    pub(crate) instance: String,
+    operator: String,
+    folder: tempfile::TempDir,
+    _server: Server,
+}
+
+/// Tags of a storage node.
+pub(crate) const TAGS: [(&str, &str); 4] = [
+    ("vmimage:role", "storage"),
+    ("vmimage:cluster", "hosting"),
+    ("vmimage:state", "s3://state/hosting"),
+    ("vmimage:slot", "2"),
+];
+
+impl World {
+    /// With an instance that its group has just launched, tagged as a storage node.
+    pub(crate) fn new() -> Self {
+        Self::with(&[], &TAGS, |_| {})
+    }
+
+    /// With faults of the metadata service, these tags on the instance, and whatever else is to be
+    /// different.
+    pub(crate) fn with(faults: Faults, tags: &[(&str, &str)], change: impl FnOnce(&mut Instance)) -> Self {
+        let namespace = Namespace::new();
+        let clock = Clock::real();
+        let mut cloud = Cloud::example(7);
+        let image = Image {
+            name: "virtualmin-1".to_owned(),
+            description: "a test".to_owned(),
+            architecture: "x86_64".to_owned(),
+            root_volume_gib: 8,
+            tags: [].into(),
+            state: ImageState::Available,
+        };
+        let ami = cloud.aws_mut().register_image(REGION, image, Duration::ZERO);
+        let key = cloud.credentials().operator().clone();
+        let cloud = Arc::new(Mutex::new(cloud));
+        let authority = CertificateAuthority::new().unwrap();
+        let listener = Listener::Http(namespace.bind("127.0.0.1:8080"));
+        let served = Arc::clone(&cloud);
+        let server = serve(vec![listener], served, clock, &authority, Arc::new(|| {}));
+        let mut world = Self {
+            namespace,
+            cloud,
+            requests: Arc::default(),
+            instance: String::new(),
+            operator: format!("{}:{}", key.access_key_id, key.secret_access_key),
+            folder: tempfile::tempdir().unwrap(),
+            _server: server.unwrap(),
+        };
+        world.launch_group(&ami.unwrap(), tags);
+        let described = {
+            let mut cloud = world.cloud.lock().unwrap();
+            let role = cloud.instance_role("node", &world.instance, Duration::ZERO);
+            let launch = cloud.aws().launch(REGION, &world.instance).unwrap();
+            let mut instance = NodeLaunch::new(&launch, Some(role)).instance;
+            change(&mut instance);
+            instance
+        };
+        world.requests = listen(&world.namespace, described, faults);
+        world
+    }
+
+    /// A state bucket, and a group with its hook that launches one instance.
+    fn launch_group(&mut self, ami: &str, tags: &[(&str, &str)]) {
+        self.curl("us-east-1", "s3", "state", &["--request", "PUT"]);
+        let mut template = vec![
+            "Action=CreateLaunchTemplate".to_owned(),
+            "Version=2016-11-15".to_owned(),
+            "LaunchTemplateName=t".to_owned(),
+            format!("LaunchTemplateData.ImageId={ami}"),
+            "LaunchTemplateData.InstanceType=t3.medium".to_owned(),
+            "LaunchTemplateData.MetadataOptions.InstanceMetadataTags=enabled".to_owned(),
+            "LaunchTemplateData.TagSpecification.1.ResourceType=instance".to_owned(),
+        ];
+        for (number, (key, value)) in (1..).zip(tags) {
+            let tag = format!("LaunchTemplateData.TagSpecification.1.Tag.{number}");
+            template.push(format!("{tag}.Key={key}"));
+            template.push(format!("{tag}.Value={value}"));
+        }
+        self.query("ec2", &template.iter().map(String::as_str).collect::<Vec<_>>());
+        let hook = "LifecycleHookSpecificationList.member.1";
+        self.query(
+            "autoscaling",
+            &[
+                "Action=CreateAutoScalingGroup",
+                "Version=2011-01-01",
+                "AutoScalingGroupName=hosting-storage-2",
+                "LaunchTemplate.LaunchTemplateName=t",
+                "LaunchTemplate.Version=1",
+                "MinSize=0",
+                "MaxSize=1",
+                "DesiredCapacity=1",
+                "AvailabilityZones.member.1=eu-west-1a",
+                &format!("{hook}.LifecycleHookName=vmimage-launch"),
+                &format!("{hook}.LifecycleTransition=autoscaling:EC2_INSTANCE_LAUNCHING"),
+                &format!("{hook}.HeartbeatTimeout=600"),
+                &format!("{hook}.DefaultResult=ABANDON"),
+            ],
+        );
+        wait_until(Duration::from_secs(20), "the group launches", || self.member().is_some_and(|(_, state)| state == "Pending:Wait"));
+        self.instance = self.member().unwrap().0;
+    }
+
+    /// The group's one instance and its lifecycle state.
+    pub(crate) fn member(&self) -> Option<(String, String)> {
+        let cloud = self.cloud.lock().unwrap();
+        let groups = cloud.aws().groups(REGION);
+        let member = groups.first()?.members.first()?;
+        Some((member.instance_id.clone(), member.lifecycle.clone()))
+    }
+
+    /// Asks the simulated AWS as the operator.
+    pub(crate) fn query(&self, service: &str, parameters: &[&str]) -> String {
+        let mut arguments = Vec::new();
+        for parameter in parameters {
+            arguments.extend(["--data-urlencode", parameter]);
+        }
+        self.curl(REGION, service, "", &arguments)
+    }
+
+    /// An object of the cluster's state.
+    pub(crate) fn object(&self, key: &str) -> String {
+        self.curl("us-east-1", "s3", &format!("state/hosting/{key}"), &[])
+    }
+
+    /// Makes a secret.
+    pub(crate) fn put_secret(&self, name: &str, value: &str) {
+        let body = format!(
+            r#"{{"Name":"/vmimage/hosting/{name}","Value":"{value}","Type":"SecureString"}}"#
+        );
+        let target = "x-amz-target: AmazonSSM.PutParameter";
+        let kind = "content-type: application/x-amz-json-1.1";
+        self.curl(REGION, "ssm", "", &["--header", target, "--header", kind, "--data", &body]);
+    }
+
+    fn curl(&self, region: &str, service: &str, path: &str, arguments: &[&str]) -> String {
+        // Debian 12's curl does not send it by itself.
+        let unsigned = ["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"];
+        let output = Command::new("ip")
+            .args(["netns", "exec", &self.namespace.0])
+            .args(["curl", "--silent", "--show-error", "--fail-with-body", "--user", &self.operator])
+            .args(["--aws-sigv4", &format!("aws:amz:{region}:{service}")])
+            .args(if service == "s3" { &unsigned[..] } else { &[] })
+            .args(arguments)
+            .arg(format!("http://127.0.0.1:8080/{path}"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{service} {arguments:?}: {said}{complained}");
+        said
+    }
+
+    /// A path in the node's own folders, of which it has two: `/var/lib/vmimage` and `/run`.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The journal of an instance.
+    pub(crate) fn journal(&self, instance: &str) -> String {
+        fs::read_to_string(self.path("state").join(instance).join("journal")).unwrap()
+    }
+
+    /// What is written to a file that steps write to; empty if there is none.
+    pub(crate) fn trace(&self) -> String {
+        fs::read_to_string(self.path("run/trace")).unwrap_or_default()
+    }
+
+    /// Starts the engine with a program.
+    pub(crate) fn start(&self, program: &Program, task: &str) -> Child {
+        let engine = self.path("engine");
+        let bytes = executable(&program.bytes());
+        // One that runs cannot be written to.
+        let new = self.path("engine.new");
+        fs::write(&new, bytes).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::rename(&new, &engine).unwrap();
+        for folder in ["state", "run"] {
+            fs::create_dir_all(self.path(folder)).unwrap();
+        }
+        Command::new("ip")
+            .args(["netns", "exec", &self.namespace.0])
+            .args(["unshare", "--mount", "--uts", "sh", "-ec", INSIDE, "sh"])
+            .arg(self.folder.path())
+            .arg(task)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Runs the engine to its end.
+    pub(crate) fn run(&self, program: &Program) -> Outcome {
+        Outcome::of(self.start(program, "launch"))
+    }
+
+    /// What the engine says when all goes well, without times.
+    pub(crate) fn report(&self, program: &Program) -> Outcome {
+        Outcome::of(self.start(program, "report"))
+    }
+}
+
+/// The node's folders lie over the machine's, of which `/var/lib` is hidden.
+const INSIDE: &str = "mount -t tmpfs none /var/lib; mkdir /var/lib/vmimage
+mount --bind \"$1/state\" /var/lib/vmimage
+exec 3<\"$1/engine\"; mount --bind \"$1/run\" /mnt; mkdir -p /mnt/vmimage
+mount --bind /mnt /run; exec /proc/self/fd/3 \"$2\"";
+
+impl Outcome {
+    fn of(child: Child) -> Self {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        Self {
+            code: output.status.code(),
+            said: without_times(&String::from_utf8(output.stdout).unwrap()),
+        }
+    }
+}
+
+/// Times become `T`.
+fn without_times(said: &str) -> String {
+    let words = said.split_inclusive([' ', '\n']);
+    let words: Vec<&str> = words.collect();
+    let mut text = String::new();
+    for (index, word) in words.iter().enumerate() {
+        let next = words.get(index + 1).map_or("", |next| next.trim_end());
+        if next == "ms" && word.trim_end().bytes().all(|byte| byte.is_ascii_digit()) {
+            text.push_str("T ");
+        } else {
+            text.push_str(word);
+        }
+    }
+    text
+}
+
+/// Whether a path exists.
+pub(crate) fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+/// Permission bits.
+pub(crate) fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+impl World {
+    /// The last two numbers of the node's address, as they stand in its host name.
+    pub(crate) fn host_end(&self) -> String {
+        let cloud = self.cloud.lock().unwrap();
+        let launch = cloud.aws().launch(REGION, &self.instance).unwrap();
+        let [_, _, third, fourth] = launch.private_ipv4.octets();
+        format!("{third}-{fourth}")
+    }
+}
+
+fn executable(program: &[u8]) -> Vec<u8> {
+    let mut elf = fs::read("/var/tmp/fb/firstboot").unwrap();
+    let word = |elf: &[u8], at: usize| u64::from_le_bytes(elf[at..at + 8].try_into().unwrap());
+    let size = word(&elf, 64 + 32) as usize;
+    elf.truncate(size);
+    elf.extend_from_slice(program);
+    let begin = (0x40_0000 + size) as u64;
+    elf[64 + 24..64 + 32].copy_from_slice(&begin.to_le_bytes());
+    for at in [64 + 32, 64 + 40] {
+        let value = word(&elf, at) + program.len() as u64;
+        elf[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+    elf
+}
