@@ -174,6 +174,10 @@ pub(super) fn lower(step: &BootStep) -> Vec<Operation> {
         if step.stage == Stage::Report {
             operation.flags |= flag::REPORT;
         }
+        if operation.title.is_empty() {
+            // Shown only if it fails.
+            operation.title = format!(" {}", step.name);
+        }
     }
     operations
 }
