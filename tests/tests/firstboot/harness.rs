@@ -164,7 +164,7 @@ impl World {
         let mut template = vec![
             "Action=CreateLaunchTemplate".to_owned(),
             "Version=2016-11-15".to_owned(),
-            "LaunchTemplateName=t".to_owned(),
+            "LaunchTemplateName=node".to_owned(),
             format!("LaunchTemplateData.ImageId={ami}"),
             "LaunchTemplateData.InstanceType=t3.medium".to_owned(),
             "LaunchTemplateData.MetadataOptions.InstanceMetadataTags=enabled".to_owned(),
@@ -186,7 +186,7 @@ impl World {
                 "Action=CreateAutoScalingGroup",
                 "Version=2011-01-01",
                 "AutoScalingGroupName=hosting-storage-2",
-                "LaunchTemplate.LaunchTemplateName=t",
+                "LaunchTemplate.LaunchTemplateName=node",
                 "LaunchTemplate.Version=1",
                 "MinSize=0",
                 "MaxSize=1",
