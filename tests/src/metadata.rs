@@ -69,7 +69,10 @@ impl Namespace {
     }
 
     /// A new one, in which loopback has the service's address.
-    #[expect(clippy::new_without_default, reason = "it makes something outside of this process")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "it makes something outside of this process"
+    )]
     pub fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
@@ -182,4 +185,3 @@ pub fn serve(stream: &mut TcpStream, imds: &mut Imds, answer: Answer) {
     };
     let _gone = stream.write_all(&bytes);
 }
-

@@ -14,17 +14,33 @@ fn one() -> Program {
 #[test]
 fn faults_of_the_metadata_service_that_pass_are_waited_out() {
     let table: &[Faults] = &[
-        &[("/latest/api/token", || vec![status(503), status(404), status(429)])],
-        &[("/latest/api/token", || vec![answer(200, b""), answer(200, b"<html>")])],
-        &[("/latest/meta-data/instance-id", || vec![status(401), status(404), answer(200, b"<html>x</html>")])],
-        &[("/latest/meta-data/placement/region", || vec![Answer::Reset, status(500), answer(200, b"")])],
-        &[("/latest/meta-data/tags/instance/vmimage:slot", || vec![status(404)])],
-        &[("/latest/meta-data/iam/security-credentials/", || vec![status(404), status(500)])],
+        &[("/latest/api/token", || {
+            vec![status(503), status(404), status(429)]
+        })],
+        &[("/latest/api/token", || {
+            vec![answer(200, b""), answer(200, b"<html>")]
+        })],
+        &[("/latest/meta-data/instance-id", || {
+            vec![status(401), status(404), answer(200, b"<html>x</html>")]
+        })],
+        &[("/latest/meta-data/placement/region", || {
+            vec![Answer::Reset, status(500), answer(200, b"")]
+        })],
+        &[("/latest/meta-data/tags/instance/vmimage:slot", || {
+            vec![status(404)]
+        })],
+        &[("/latest/meta-data/iam/security-credentials/", || {
+            vec![status(404), status(500)]
+        })],
         &[("/latest/meta-data/local-ipv4", || {
-            vec![Answer::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n10.".to_vec())]
+            vec![Answer::Bytes(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n10.".to_vec(),
+            )]
         })],
         &[("/latest/meta-data/ami-id", || vec![Answer::Silence])],
-        &[("/latest/meta-data/ami-id", || vec![Answer::Bytes(b"not HTTP at all".to_vec())])],
+        &[("/latest/meta-data/ami-id", || {
+            vec![Answer::Bytes(b"not HTTP at all".to_vec())]
+        })],
     ];
     for faults in table {
         let world = World::with(faults, &TAGS, |_| {});
@@ -42,7 +58,9 @@ fn a_service_that_refuses_ends_the_launch_at_once() {
     let outcome = world.run(&one());
     let said = "vmimage: this instance does not become a node: the metadata service is disabled for this instance: \n";
     assert_eq!((outcome.code, outcome.said.as_str()), (Some(3), said));
-    let strange: Faults = &[("/latest/meta-data/instance-id", || vec![answer(200, b"../../etc/passwd")])];
+    let strange: Faults = &[("/latest/meta-data/instance-id", || {
+        vec![answer(200, b"../../etc/passwd")]
+    })];
     let world = World::with(strange, &TAGS, |_| {});
     let outcome = world.run(&one());
     let said = "vmimage: this instance does not become a node: the metadata service does not say what it should: instance-id\n";
@@ -54,11 +72,21 @@ fn a_service_that_refuses_ends_the_launch_at_once() {
 #[track_caller]
 fn abandons(world: &World, program: &Program, reason: &str) {
     let outcome = world.run(program);
-    let last = outcome.said.lines().rfind(|line| line.contains("does not become a node")).unwrap_or_default();
-    assert_eq!(last, format!("vmimage: this instance does not become a node: {reason}"), "{}", outcome.said);
+    let last = outcome
+        .said
+        .lines()
+        .rfind(|line| line.contains("does not become a node"))
+        .unwrap_or_default();
+    assert_eq!(
+        last,
+        format!("vmimage: this instance does not become a node: {reason}"),
+        "{}",
+        outcome.said
+    );
     assert_eq!(outcome.code, Some(1));
     let member = world.member();
-    let is_abandoned = member.is_none_or(|(id, state)| id != world.instance || state.starts_with("Terminating"));
+    let is_abandoned =
+        member.is_none_or(|(id, state)| id != world.instance || state.starts_with("Terminating"));
     assert!(is_abandoned, "{:?}", world.member());
     assert!(!exists(&world.path("run/vmimage-ready")));
 }
@@ -75,35 +103,73 @@ fn hostile_tags_are_refused_and_never_reach_a_command() {
         ("vmimage:domain", "a\"b"),
         ("vmimage:environment", "a b"),
     ] {
-        let mut tags: Vec<(&str, &str)> = TAGS.iter().copied().filter(|(name, _)| *name != key).collect();
+        let mut tags: Vec<(&str, &str)> = TAGS
+            .iter()
+            .copied()
+            .filter(|(name, _)| *name != key)
+            .collect();
         tags.push((key, value));
         let world = World::with(&[], &tags, |_| {});
-        abandons(&world, &one(), &format!("a tag has no fitting value: {key}"));
+        abandons(
+            &world,
+            &one(),
+            &format!("a tag has no fitting value: {key}"),
+        );
         assert_eq!(world.trace(), "");
     }
     let mut tags = TAGS;
     tags[2].1 = "https://example.com/";
     let world = World::with(&[], &tags, |_| {});
-    abandons(&world, &one(), "a tag has no fitting value: vmimage:state is not s3://bucket/prefix but https://example.com/");
+    abandons(
+        &world,
+        &one(),
+        "a tag has no fitting value: vmimage:state is not s3://bucket/prefix but https://example.com/",
+    );
     tags = TAGS;
     tags[0].1 = "web";
     let world = World::with(&[], &tags, |_| {});
-    abandons(&world, &one(), "a tag has no fitting value: vmimage:role is web, and the launch template is for storage");
+    abandons(
+        &world,
+        &one(),
+        "a tag has no fitting value: vmimage:role is web, and the launch template is for storage",
+    );
 }
 
 #[test]
 fn tags_that_cannot_be_read_are_told_apart_from_tags_that_are_missing() {
     let world = World::with(&[], &TAGS, |instance| instance.tags = None);
-    abandons(&world, &one(), "tags cannot be read, InstanceMetadataTags is not enabled: ");
+    abandons(
+        &world,
+        &one(),
+        "tags cannot be read, InstanceMetadataTags is not enabled: ",
+    );
 }
 
 #[test]
 fn the_runbooks_tags_are_good_enough() {
-    let tags = [("Role", "storage"), ("Cluster", "hosting"), ("Environment", "test"), ("vmimage:state", "s3://state/hosting")];
+    let tags = [
+        ("Role", "storage"),
+        ("Cluster", "hosting"),
+        ("Environment", "test"),
+        ("vmimage:state", "s3://state/hosting"),
+    ];
     let world = World::with(&[], &tags, |_| {});
-    let program = Program::new("storage").step(op::RUN, how(), "", &[&argv(&["sh", "-c", "cat >>/run/trace"]), b"\x01\x08\x01 \x01\x09\x01 \x01\x0a\x01 \x01\x0b\x01 \x01\x0e\x01 \x01\x0f\x01"]);
+    let program = Program::new("storage").step(
+        op::RUN,
+        how(),
+        "",
+        &[
+            &argv(&["sh", "-c", "cat >>/run/trace"]),
+            b"\x01\x08\x01 \x01\x09\x01 \x01\x0a\x01 \x01\x0b\x01 \x01\x0e\x01 \x01\x0f\x01",
+        ],
+    );
     let outcome = world.run(&program);
-    assert_eq!((outcome.code, world.trace().as_str()), (Some(0), "storage hosting test internal 0 0"), "{}", outcome.said);
+    assert_eq!(
+        (outcome.code, world.trace().as_str()),
+        (Some(0), "storage hosting test internal 0 0"),
+        "{}",
+        outcome.said
+    );
 }
 
 #[test]
@@ -113,11 +179,29 @@ fn a_step_that_fails_abandons_the_launch_and_says_why() {
     let program = one()
         .step(op::RUN, how(), "it fails", &[&failing])
         .step(op::RUN, how(), "never", &[&trace("never")])
-        .step(op::RUN, flags(flag::FAILED), "", &[&argv(&["sh", "-c", "cat >>/run/trace"]), b"\x01\x18\x01: \x01\x19\x01"]);
-    abandons(&world, &program, "a program failed: sh (exit status 7): the reason");
-    assert_eq!(world.trace(), "one\nfailed: a program failed: sh (exit status 7): the reason");
+        .step(
+            op::RUN,
+            flags(flag::FAILED),
+            "",
+            &[
+                &argv(&["sh", "-c", "cat >>/run/trace"]),
+                b"\x01\x18\x01: \x01\x19\x01",
+            ],
+        );
+    abandons(
+        &world,
+        &program,
+        "a program failed: sh (exit status 7): the reason",
+    );
+    assert_eq!(
+        world.trace(),
+        "one\nfailed: a program failed: sh (exit status 7): the reason"
+    );
     let journal = world.journal(&world.instance);
-    assert!(journal.ends_with(" failed: a program failed: sh (exit status 7): the reason"), "{journal}");
+    assert!(
+        journal.ends_with(" failed: a program failed: sh (exit status 7): the reason"),
+        "{journal}"
+    );
 }
 
 #[test]
@@ -125,15 +209,71 @@ fn every_way_to_fail_has_its_words() {
     let late = How { secs: 1, ..how() };
     let secret = flags(flag::SECRET);
     let table: Vec<(Program, &str)> = vec![
-        (Program::new("storage").step(op::RUN, how(), "x", &[&argv(&["no-such-program"])]), "a program failed: no-such-program (exit status 127): /usr/bin/env: 'no-such-program': No such file or directory"),
-        (Program::new("storage").step(op::RUN, late, "x", &[&argv(&["sleep", "30"])]), "a program was killed because its time was over: sleep (exit status 255): "),
-        (Program::new("storage").step(op::RUN, secret, "x", &[&argv(&["sh", "-c", "echo password >&2; exit 1"])]), "a program failed: sh (exit status 1)"),
-        (Program::new("storage").step(op::RUN, How { secs: 1, flags: flag::RETRY, ..how() }, "x", &[&argv(&["sh", "-c", "echo not yet; exit 3"])]), "not in time: sh (exit status 3): not yet"),
-        (Program::new("storage").step(op::FAIL, how(), "x", &[b"what the program says of \x01\x0e\x05"]), "what the program says of 2"),
-        (Program::new("storage").step(op::WRITE, how(), "x", &[b"/proc/no/file", b"x", b"420"]), "cannot write or start: /proc/no/file"),
-        (Program::new("storage").step(99, how(), "x", &[]), "the role program is damaged: "),
-        (Program::new("storage").step(op::REPEAT, How { secs: 1, ..how() }, "", &[&[99], b"0", b"slot \x01\x0e\x05"]), "not in time: slot 2"),
-        (Program::new("storage").step(op::REQUEST, how(), "x", &[b"s3", b"us-east-1", b"\x01\x0c\x01/none", UNSIGNED]), "AWS refuses: http://127.0.0.1:8080/state/hosting/none  404 NoSuchKey"),
+        (
+            Program::new("storage").step(op::RUN, how(), "x", &[&argv(&["no-such-program"])]),
+            "a program failed: no-such-program (exit status 127): /usr/bin/env: 'no-such-program': No such file or directory",
+        ),
+        (
+            Program::new("storage").step(op::RUN, late, "x", &[&argv(&["sleep", "30"])]),
+            "a program was killed because its time was over: sleep (exit status 255): ",
+        ),
+        (
+            Program::new("storage").step(
+                op::RUN,
+                secret,
+                "x",
+                &[&argv(&["sh", "-c", "echo password >&2; exit 1"])],
+            ),
+            "a program failed: sh (exit status 1)",
+        ),
+        (
+            Program::new("storage").step(
+                op::RUN,
+                How {
+                    secs: 1,
+                    flags: flag::RETRY,
+                    ..how()
+                },
+                "x",
+                &[&argv(&["sh", "-c", "echo not yet; exit 3"])],
+            ),
+            "not in time: sh (exit status 3): not yet",
+        ),
+        (
+            Program::new("storage").step(
+                op::FAIL,
+                how(),
+                "x",
+                &[b"what the program says of \x01\x0e\x05"],
+            ),
+            "what the program says of 2",
+        ),
+        (
+            Program::new("storage").step(op::WRITE, how(), "x", &[b"/proc/no/file", b"x", b"420"]),
+            "cannot write or start: /proc/no/file",
+        ),
+        (
+            Program::new("storage").step(99, how(), "x", &[]),
+            "the role program is damaged: ",
+        ),
+        (
+            Program::new("storage").step(
+                op::REPEAT,
+                How { secs: 1, ..how() },
+                "",
+                &[&[99], b"0", b"slot \x01\x0e\x05"],
+            ),
+            "not in time: slot 2",
+        ),
+        (
+            Program::new("storage").step(
+                op::REQUEST,
+                how(),
+                "x",
+                &[b"s3", b"us-east-1", b"\x01\x0c\x01/none", UNSIGNED],
+            ),
+            "AWS refuses: http://127.0.0.1:8080/state/hosting/none  404 NoSuchKey",
+        ),
     ];
     for (program, reason) in table {
         abandons(&World::new(), &program, reason);
@@ -148,7 +288,11 @@ fn a_full_disk_is_named_and_leaves_no_half_file() {
         .step(op::RUN, How { out: 32, ..how() }, "", &[&argv(&["head", "-c", "100000", "/dev/zero"])])
         .step(op::WRITE, how(), "large", &[b"/run/small/file", b"\x01\x20\x07", b"420"])
         .step(op::RUN, flags(flag::FAILED), "", &[&argv(&["sh", "-c", "ls /run/small >>/run/trace; cat /run/small/file >>/run/trace"])]);
-    abandons(&world, &program, "no space is left to write /run/small/file");
+    abandons(
+        &world,
+        &program,
+        "no space is left to write /run/small/file",
+    );
     assert_eq!(world.trace(), "file\nold\n");
 }
 
@@ -161,7 +305,12 @@ fn aws_that_is_in_trouble_is_asked_again() {
         "throttle service=autoscaling count=2",
     ] {
         let world = World::new();
-        world.cloud.lock().unwrap().add_fault(fault.parse().unwrap(), Duration::ZERO).unwrap();
+        world
+            .cloud
+            .lock()
+            .unwrap()
+            .add_fault(fault.parse().unwrap(), Duration::ZERO)
+            .unwrap();
         world.put_secret("password", "p");
         let outcome = world.run(&super::whole());
         assert_eq!(outcome.code, Some(0), "{fault}: {}", outcome.said);
@@ -173,7 +322,13 @@ fn aws_that_is_in_trouble_is_asked_again() {
 fn a_missing_secret_and_missing_credentials_are_named() {
     let world = World::new();
     let outcome = world.run(&super::whole());
-    assert!(outcome.said.contains("AWS refuses: http://127.0.0.1:8080/  400 ParameterNotFound"), "{}", outcome.said);
+    assert!(
+        outcome
+            .said
+            .contains("AWS refuses: http://127.0.0.1:8080/  400 ParameterNotFound"),
+        "{}",
+        outcome.said
+    );
     assert_eq!(outcome.code, Some(1));
     let world = World::with(&[], &TAGS, |instance| instance.role = None);
     let outcome = world.run(&one());
@@ -188,5 +343,10 @@ fn an_instance_without_a_group_is_a_node_all_the_same() {
         instance.role = None;
     });
     let outcome = world.run(&one());
-    assert_eq!((outcome.code, world.trace().as_str()), (Some(0), "one\n"), "{}", outcome.said);
+    assert_eq!(
+        (outcome.code, world.trace().as_str()),
+        (Some(0), "one\n"),
+        "{}",
+        outcome.said
+    );
 }

@@ -12,6 +12,8 @@ use vmimage_lab::aws::{Image, ImageState};
 use vmimage_lab::imds::Instance;
 use vmimage_lab::node::NodeLaunch;
 use vmimage_lab::wire::{CertificateAuthority, Clock, Cloud, Listener, Server, serve};
+use vmimage_plan::definition::Architecture;
+use vmimage_plan::role::executable;
 pub(crate) use vmimage_tests::metadata::{Answer, Faults, Namespace, answer, listen, status};
 use vmimage_tests::wait::wait_until;
 
@@ -70,7 +72,9 @@ impl Program {
 
 /// Arguments of a command.
 pub(crate) fn argv(arguments: &[&str]) -> Vec<u8> {
-    let ended = arguments.iter().map(|one| [one.as_bytes(), &[ITEM]].concat());
+    let ended = arguments
+        .iter()
+        .map(|one| [one.as_bytes(), &[ITEM]].concat());
     ended.collect::<Vec<_>>().concat()
 }
 
@@ -107,7 +111,11 @@ impl World {
 
     /// With faults of the metadata service, these tags on the instance, and whatever else is to be
     /// different.
-    pub(crate) fn with(faults: Faults, tags: &[(&str, &str)], change: impl FnOnce(&mut Instance)) -> Self {
+    pub(crate) fn with(
+        faults: Faults,
+        tags: &[(&str, &str)],
+        change: impl FnOnce(&mut Instance),
+    ) -> Self {
         let namespace = Namespace::new();
         let clock = Clock::real();
         let mut cloud = Cloud::example(7);
@@ -119,7 +127,9 @@ impl World {
             tags: [].into(),
             state: ImageState::Available,
         };
-        let ami = cloud.aws_mut().register_image(REGION, image, Duration::ZERO);
+        let ami = cloud
+            .aws_mut()
+            .register_image(REGION, image, Duration::ZERO);
         let key = cloud.credentials().operator().clone();
         let cloud = Arc::new(Mutex::new(cloud));
         let authority = CertificateAuthority::new().unwrap();
@@ -154,7 +164,7 @@ impl World {
         let mut template = vec![
             "Action=CreateLaunchTemplate".to_owned(),
             "Version=2016-11-15".to_owned(),
-            "LaunchTemplateName=t".to_owned(),
+            "LaunchTemplateName=node".to_owned(),
             format!("LaunchTemplateData.ImageId={ami}"),
             "LaunchTemplateData.InstanceType=t3.medium".to_owned(),
             "LaunchTemplateData.MetadataOptions.InstanceMetadataTags=enabled".to_owned(),
@@ -165,7 +175,10 @@ impl World {
             template.push(format!("{tag}.Key={key}"));
             template.push(format!("{tag}.Value={value}"));
         }
-        self.query("ec2", &template.iter().map(String::as_str).collect::<Vec<_>>());
+        self.query(
+            "ec2",
+            &template.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
         let hook = "LifecycleHookSpecificationList.member.1";
         self.query(
             "autoscaling",
@@ -173,7 +186,7 @@ impl World {
                 "Action=CreateAutoScalingGroup",
                 "Version=2011-01-01",
                 "AutoScalingGroupName=hosting-storage-2",
-                "LaunchTemplate.LaunchTemplateName=t",
+                "LaunchTemplate.LaunchTemplateName=node",
                 "LaunchTemplate.Version=1",
                 "MinSize=0",
                 "MaxSize=1",
@@ -185,7 +198,10 @@ impl World {
                 &format!("{hook}.DefaultResult=ABANDON"),
             ],
         );
-        wait_until(Duration::from_secs(20), "the group launches", || self.member().is_some_and(|(_, state)| state == "Pending:Wait"));
+        wait_until(Duration::from_secs(20), "the group launches", || {
+            self.member()
+                .is_some_and(|(_, state)| state == "Pending:Wait")
+        });
         self.instance = self.member().unwrap().0;
     }
 
@@ -218,7 +234,12 @@ impl World {
         );
         let target = "x-amz-target: AmazonSSM.PutParameter";
         let kind = "content-type: application/x-amz-json-1.1";
-        self.curl(REGION, "ssm", "", &["--header", target, "--header", kind, "--data", &body]);
+        self.curl(
+            REGION,
+            "ssm",
+            "",
+            &["--header", target, "--header", kind, "--data", &body],
+        );
     }
 
     fn curl(&self, region: &str, service: &str, path: &str, arguments: &[&str]) -> String {
@@ -226,7 +247,14 @@ impl World {
         let unsigned = ["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"];
         let output = Command::new("ip")
             .args(["netns", "exec", &self.namespace.0])
-            .args(["curl", "--silent", "--show-error", "--fail-with-body", "--user", &self.operator])
+            .args([
+                "curl",
+                "--silent",
+                "--show-error",
+                "--fail-with-body",
+                "--user",
+                &self.operator,
+            ])
             .args(["--aws-sigv4", &format!("aws:amz:{region}:{service}")])
             .args(if service == "s3" { &unsigned[..] } else { &[] })
             .args(arguments)
@@ -235,7 +263,10 @@ impl World {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let complained = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{service} {arguments:?}: {said}{complained}");
+        assert!(
+            output.status.success(),
+            "{service} {arguments:?}: {said}{complained}"
+        );
         said
     }
 
@@ -257,7 +288,7 @@ impl World {
     /// Starts the engine with a program.
     pub(crate) fn start(&self, program: &Program, task: &str) -> Child {
         let engine = self.path("engine");
-        let bytes = executable(&program.bytes());
+        let bytes = executable(Architecture::X86_64, &program.bytes()).unwrap();
         // One that runs cannot be written to.
         let new = self.path("engine.new");
         fs::write(&new, bytes).unwrap();
@@ -340,19 +371,4 @@ impl World {
         let [_, _, third, fourth] = launch.private_ipv4.octets();
         format!("{third}-{fourth}")
     }
-}
-
-fn executable(program: &[u8]) -> Vec<u8> {
-    let mut elf = fs::read("/var/tmp/fb/firstboot").unwrap();
-    let word = |elf: &[u8], at: usize| u64::from_le_bytes(elf[at..at + 8].try_into().unwrap());
-    let size = word(&elf, 64 + 32) as usize;
-    elf.truncate(size);
-    elf.extend_from_slice(program);
-    let begin = (0x40_0000 + size) as u64;
-    elf[64 + 24..64 + 32].copy_from_slice(&begin.to_le_bytes());
-    for at in [64 + 32, 64 + 40] {
-        let value = word(&elf, at) + program.len() as u64;
-        elf[at..at + 8].copy_from_slice(&value.to_le_bytes());
-    }
-    elf
 }

@@ -38,17 +38,76 @@ const UNSIGNED: &[u8] = b"header = \"x-amz-content-sha256: UNSIGNED-PAYLOAD\"\n"
 fn whole() -> Program {
     let put = b"header = \"x-amz-content-sha256: UNSIGNED-PAYLOAD\"\nrequest = PUT\nheader = \"if-none-match: *\"\ndata-raw = \"{\\\"epoch\\\":1,\\\"instance\\\":\\\"\x01\x01\x01\\\"}\"\n";
     let secret = b"header = \"content-type: application/x-amz-json-1.1\"\nheader = \"x-amz-target: AmazonSSM.GetParameter\"\ndata-raw = \"{\\\"WithDecryption\\\":true,\\\"Name\\\":\\\"/vmimage/\x01\x09\x01/password\\\"}\"\n";
-    let out = |out, flags| How { out, flags, ..how() };
+    let out = |out, flags| How {
+        out,
+        flags,
+        ..how()
+    };
     Program::new("storage")
-        .step(op::WRITE, out(32, 0), "a file", &[b"/run/a/b/file", b"\x01\x09\x01 \x01\x0e\x05\n", b"416"])
-        .step(op::RUN, out(33, 0), "a command", &[&argv(&["cat"]), b"said \x01\x03\x01"])
+        .step(
+            op::WRITE,
+            out(32, 0),
+            "a file",
+            &[b"/run/a/b/file", b"\x01\x09\x01 \x01\x0e\x05\n", b"416"],
+        )
+        .step(
+            op::RUN,
+            out(33, 0),
+            "a command",
+            &[&argv(&["cat"]), b"said \x01\x03\x01"],
+        )
         .step(op::RUN, flags(flag::ONCE), "once", &[&trace("once")])
-        .step(op::REQUEST, flags(flag::ABSENT), "a claim", &[b"s3", b"\x01\x10\x01", b"\x01\x0c\x01/claim.json", put])
-        .step(op::REQUEST, out(36, 0), "who holds it", &[b"s3", b"\x01\x10\x01", b"\x01\x0c\x01/claim.json", UNSIGNED, b"instance\x06epoch\x06<etag>\x06*\x06"])
-        .step(op::REQUEST, out(41, flag::SECRET), "a secret", &[b"ssm", b"\x01\x04\x01", b"", secret, b"Value\x06"])
-        .step(op::SET, out(43, flag::COMPARE), "", &[b"\x01\x25\x01", b"\x01\x01\x01"])
-        .step(op::RUN, How { when: &[43], ..how() }, "mine", &[&argv(&["sh", "-c", "cat >/run/facts"]), b"\x01\x21\x01|\x01\x24\x01|\x01\x26\x01|\x01\x2a\x04|\x01\x20\x01"])
-        .step(op::RUN, How { when: &[43 | 0x80], ..how() }, "not mine", &[&argv(&["false"])])
+        .step(
+            op::REQUEST,
+            flags(flag::ABSENT),
+            "a claim",
+            &[b"s3", b"\x01\x10\x01", b"\x01\x0c\x01/claim.json", put],
+        )
+        .step(
+            op::REQUEST,
+            out(36, 0),
+            "who holds it",
+            &[
+                b"s3",
+                b"\x01\x10\x01",
+                b"\x01\x0c\x01/claim.json",
+                UNSIGNED,
+                b"instance\x06epoch\x06<etag>\x06*\x06",
+            ],
+        )
+        .step(
+            op::REQUEST,
+            out(41, flag::SECRET),
+            "a secret",
+            &[b"ssm", b"\x01\x04\x01", b"", secret, b"Value\x06"],
+        )
+        .step(
+            op::SET,
+            out(43, flag::COMPARE),
+            "",
+            &[b"\x01\x25\x01", b"\x01\x01\x01"],
+        )
+        .step(
+            op::RUN,
+            How {
+                when: &[43],
+                ..how()
+            },
+            "mine",
+            &[
+                &argv(&["sh", "-c", "cat >/run/facts"]),
+                b"\x01\x21\x01|\x01\x24\x01|\x01\x26\x01|\x01\x2a\x04|\x01\x20\x01",
+            ],
+        )
+        .step(
+            op::RUN,
+            How {
+                when: &[43 | 0x80],
+                ..how()
+            },
+            "not mine",
+            &[&argv(&["false"])],
+        )
         .step(op::RUN, flags(flag::REPORT), "", &[&trace("report")])
         .step(op::RUN, flags(flag::FAILED), "", &[&trace("failed")])
 }
@@ -70,7 +129,10 @@ fn a_node_does_its_steps_tells_its_group_and_does_nothing_twice() {
     let outcome = world.run(&whole());
     assert_eq!(outcome.said.replace(&world.instance, "I"), WHOLE);
     assert_eq!(outcome.code, Some(0));
-    assert_eq!(fs::read_to_string(world.path("run/a/b/file")).unwrap(), "hosting 2\n");
+    assert_eq!(
+        fs::read_to_string(world.path("run/a/b/file")).unwrap(),
+        "hosting 2\n"
+    );
     assert_eq!(mode(&world.path("run/a/b/file")), 0o640);
     assert_eq!(world.trace(), "once\nreport\n");
     let host = format!("ip-10-2-{}", world.host_end());
@@ -81,14 +143,20 @@ fn a_node_does_its_steps_tells_its_group_and_does_nothing_twice() {
     assert_eq!(world.member().unwrap().1, "InService");
     assert!(exists(&world.path("run/vmimage-ready")));
     let claim = world.object("claim.json");
-    assert_eq!(claim, format!("{{\"epoch\":1,\"instance\":\"{}\"}}", world.instance));
+    assert_eq!(
+        claim,
+        format!("{{\"epoch\":1,\"instance\":\"{}\"}}", world.instance)
+    );
     // A reboot: nothing has to be done, and nobody waits to be told.
     let outcome = world.run(&whole());
     let again = WHOLE
         .replace("a file: done", "a file: as it should be")
         .replace("once: done", "once: as it should be");
     assert_eq!(outcome.said.replace(&world.instance, "I"), again);
-    assert_eq!((outcome.code, world.trace().as_str()), (Some(0), "once\nreport\nreport\n"));
+    assert_eq!(
+        (outcome.code, world.trace().as_str()),
+        (Some(0), "once\nreport\nreport\n")
+    );
     // The timer's report does its own steps alone, and has nothing to say.
     let outcome = world.report(&whole());
     assert_eq!((outcome.code, outcome.said.as_str()), (Some(0), ""));
@@ -120,7 +188,11 @@ fn a_changed_step_is_done_again_and_another_instance_starts_afresh() {
     assert_eq!(world.trace(), "one\ntwo\n");
     world.run(&once("other"));
     assert_eq!(world.trace(), "one\ntwo\nother\n");
-    fs::rename(world.path("state").join(&world.instance), world.path("state/i-0old")).unwrap();
+    fs::rename(
+        world.path("state").join(&world.instance),
+        world.path("state/i-0old"),
+    )
+    .unwrap();
     world.run(&once("two"));
     assert_eq!(world.trace(), "one\ntwo\nother\none\ntwo\n");
 }
@@ -134,7 +206,12 @@ fn one_that_is_killed_anywhere_goes_on_where_it_was() {
         let script = format!(
             "echo begin{number} >>/run/trace; while [ -e /run/hold{number} ]; do sleep 0.01; done; echo end{number} >>/run/trace"
         );
-        program = program.step(op::RUN, flags(flag::ONCE), &number.to_string(), &[&argv(&["sh", "-c", &script])]);
+        program = program.step(
+            op::RUN,
+            flags(flag::ONCE),
+            &number.to_string(),
+            &[&argv(&["sh", "-c", &script])],
+        );
     }
     let world = World::new();
     fs::create_dir_all(world.path("run")).unwrap();
@@ -145,13 +222,17 @@ fn one_that_is_killed_anywhere_goes_on_where_it_was() {
     for number in 0..steps {
         let mut child = world.start(&program, "launch");
         expected.push_str(&format!("begin{number}\n"));
-        wait_until(Duration::from_secs(20), "the step begins", || world.trace() == expected);
+        wait_until(Duration::from_secs(20), "the step begins", || {
+            world.trace() == expected
+        });
         child.kill().unwrap();
         child.wait().unwrap();
         // What it had begun ends by itself, as it may on a node.
         fs::remove_file(world.path(&format!("run/hold{number}"))).unwrap();
         expected.push_str(&format!("end{number}\n"));
-        wait_until(Duration::from_secs(20), "the command ends", || world.trace() == expected);
+        wait_until(Duration::from_secs(20), "the command ends", || {
+            world.trace() == expected
+        });
         // Nobody knows whether it was done: it is done again.
         expected.push_str(&format!("begin{number}\nend{number}\n"));
     }
@@ -162,28 +243,105 @@ fn one_that_is_killed_anywhere_goes_on_where_it_was() {
 
 #[test]
 fn steps_repeat_until_something_holds() {
-    let out = |out, flags| How { out, flags, ..how() };
+    let out = |out, flags| How {
+        out,
+        flags,
+        ..how()
+    };
     let program = Program::new("storage")
         .step(op::RUN, how(), "", &[&trace("x")])
-        .step(op::RUN, out(32, flag::MAY_FAIL), "", &[&argv(&["sh", "-c", "[ $(wc -l </run/trace) -ge 3 ]"])])
+        .step(
+            op::RUN,
+            out(32, flag::MAY_FAIL),
+            "",
+            &[&argv(&["sh", "-c", "[ $(wc -l </run/trace) -ge 3 ]"])],
+        )
         .step(op::REPEAT, how(), "", &[&[32], b"2", b"three lines"])
-        .step(op::RUN, out(33, flag::RETRY), "four", &[&argv(&["sh", "-c", "echo >>/run/trace; wc -l </run/trace"]), b"", b"6"])
-        .step(op::RUN, how(), "", &[&argv(&["sh", "-c", "cat >/run/facts"]), b"\x01\x21\x05"]);
+        .step(
+            op::RUN,
+            out(33, flag::RETRY),
+            "four",
+            &[
+                &argv(&["sh", "-c", "echo >>/run/trace; wc -l </run/trace"]),
+                b"",
+                b"6",
+            ],
+        )
+        .step(
+            op::RUN,
+            how(),
+            "",
+            &[&argv(&["sh", "-c", "cat >/run/facts"]), b"\x01\x21\x05"],
+        );
     let world = World::new();
     let outcome = world.run(&program);
-    assert_eq!((outcome.code, world.trace().as_str()), (Some(0), "x\nx\nx\n\n\n\n"));
+    assert_eq!(
+        (outcome.code, world.trace().as_str()),
+        (Some(0), "x\nx\nx\n\n\n\n")
+    );
     assert_eq!(fs::read_to_string(world.path("run/facts")).unwrap(), "6");
 }
 
 #[test]
 fn lists_are_gone_through_and_pages_are_put_together() {
-    let out = |out, flags| How { out, flags, ..how() };
+    let out = |out, flags| How {
+        out,
+        flags,
+        ..how()
+    };
     let program = Program::new("storage")
-        .step(op::SET, out(32, 0), "", &[b"1 i-1 10.0.0.1\n2 i-2 10.0.0.2"])
-        .step(op::RUN, How { each: 32, ..how() }, "each", &[&argv(&["sh", "-c", "echo \"$1\" >>/run/trace", "sh", "\u{4}\u{2}\u{1}"])])
-        .step(op::RUN, how(), "all", &[&argv(&["sh", "-c", "echo \"$@\" >>/run/trace", "sh", "\u{2} n\u{4}\u{7}\u{1}\u{5}", "end"])])
-        .step(op::REQUEST, out(40, flag::PAGES | flag::APPEND), "pages", &[b"ec2", b"\x01\x04\x01", b"", b"data = \"Action=DescribeSubnets&Version=2016-11-15&MaxResults=5\"\n", b"*\x06"])
-        .step(op::RUN, how(), "", &[&argv(&["sh", "-c", "grep -o '<subnetId>' | wc -l >>/run/trace"]), b"\x01\x29\x07"]);
+        .step(
+            op::SET,
+            out(32, 0),
+            "",
+            &[b"1 i-1 10.0.0.1\n2 i-2 10.0.0.2"],
+        )
+        .step(
+            op::RUN,
+            How { each: 32, ..how() },
+            "each",
+            &[&argv(&[
+                "sh",
+                "-c",
+                "echo \"$1\" >>/run/trace",
+                "sh",
+                "\u{4}\u{2}\u{1}",
+            ])],
+        )
+        .step(
+            op::RUN,
+            how(),
+            "all",
+            &[&argv(&[
+                "sh",
+                "-c",
+                "echo \"$@\" >>/run/trace",
+                "sh",
+                "\u{2} n\u{4}\u{7}\u{1}\u{5}",
+                "end",
+            ])],
+        )
+        .step(
+            op::REQUEST,
+            out(40, flag::PAGES | flag::APPEND),
+            "pages",
+            &[
+                b"ec2",
+                b"\x01\x04\x01",
+                b"",
+                b"data = \"Action=DescribeSubnets&Version=2016-11-15&MaxResults=5\"\n",
+                b"*\x06",
+            ],
+        )
+        .step(
+            op::RUN,
+            how(),
+            "",
+            &[
+                &argv(&["sh", "-c", "grep -o '<subnetId>' | wc -l >>/run/trace"]),
+                b"\x01\x29\x07",
+            ],
+        );
     let world = World::new();
     let outcome = world.run(&program);
     assert_eq!(outcome.code, Some(0), "{}", outcome.said);

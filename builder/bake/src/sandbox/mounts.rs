@@ -25,7 +25,7 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 #[derive(Debug, Default)]
 pub(super) struct Mounts {
     mounted: Vec<PathBuf>,
-    written: Vec<PathBuf>,
+    written: Vec<(PathBuf, &'static str)>,
 }
 
 impl Mounts {
@@ -123,24 +123,27 @@ impl Mounts {
     }
 
     /// Writes a file that is removed again, unless the tree has one.
-    fn write(&mut self, path: &Path, text: &str, mode: u32) -> Result<(), SandboxError> {
+    fn write(&mut self, path: &Path, text: &'static str, mode: u32) -> Result<(), SandboxError> {
         if path.symlink_metadata().is_ok() {
             return Ok(());
         }
         fs::write(path, text)
             .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
             .map_err(|source| prepare_error(path, source))?;
-        self.written.push(path.to_owned());
+        self.written.push((path.to_owned(), text));
         Ok(())
     }
 }
 
 impl Drop for Mounts {
     fn drop(&mut self) {
-        for path in self.written.drain(..) {
-            // A maintainer script may have removed it, and a tree that is being given up may be
-            // gone altogether; the seal checks that neither file is in an image.
-            drop(fs::remove_file(path));
+        for (path, text) in self.written.drain(..) {
+            // What a package or a recipe put in its place stays. A maintainer script may have removed
+            // it, and a tree that is being given up may be gone altogether; the seal checks that
+            // neither file is in an image.
+            if fs::read(&path).is_ok_and(|bytes| bytes == text.as_bytes()) {
+                drop(fs::remove_file(path));
+            }
         }
         for path in self.mounted.drain(..).rev() {
             // Detached mounts go when their last user does; the namespace is private.
@@ -179,5 +182,25 @@ fn mount_error(what: &str, target: &Path, errno: rustix::io::Errno) -> SandboxEr
         what: what.to_owned(),
         target: target.display().to_string(),
         source: errno.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::Mounts;
+
+    #[test]
+    fn what_was_put_in_the_place_of_a_stand_in_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
+        let mut mounts = Mounts::default();
+        mounts.write(&ours, "stand-in", 0o644).unwrap();
+        mounts.write(&theirs, "stand-in", 0o644).unwrap();
+        fs::write(&theirs, "of a recipe").unwrap();
+        drop(mounts);
+        assert!(!ours.exists());
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "of a recipe");
     }
 }

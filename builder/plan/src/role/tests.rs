@@ -266,33 +266,3 @@ fn what_is_no_program_is_refused_and_what_is_taken_is_written_the_same() {
         assert_eq!(decode(bytes).unwrap_err().to_string(), expected);
     }
 }
-
-#[test]
-#[expect(clippy::disallowed_methods, reason = "temporary")]
-fn tmp_write() {
-    let base = std::fs::read_to_string("/tmp/fb/base.toml").unwrap();
-    let (fleet, image) = load(&base, "");
-    let mut compiled = compile(&fleet, &image.recipes, Role::Storage).unwrap();
-    compiled.program.endpoint = b"http://127.0.0.1:8080".to_vec();
-    let bytes = encode(&compiled.program).unwrap();
-    let elf = super::executable(crate::definition::Architecture::X86_64, &bytes).unwrap();
-    std::fs::write("/tmp/fb/prog.elf", elf).unwrap();
-    for s in &compiled.program.steps {
-        eprintln!(
-            "{} {:02x} {} {} {} w={} t={} {:?}",
-            s.op,
-            s.flags,
-            s.sets,
-            s.each,
-            s.deadline_secs,
-            s.when.escape_ascii(),
-            s.title.escape_ascii(),
-            s.fields
-                .iter()
-                .map(|f| f.escape_ascii().to_string())
-                .collect::<Vec<_>>()
-        );
-    }
-    let c = super::carry(crate::definition::Architecture::X86_64, &bytes).unwrap();
-    eprintln!("{:?}", c.sizes);
-}
