@@ -24,14 +24,14 @@ const IDENTITY: &[u8] = b"\x01 instance-id -
 
 /// Tags: as above, then what it is where there is none; without that it is required. Then the tag of
 /// the replaced runbook.
-const TAGS: &[u8] = b"\x08 vmimage:role -  Role
-\x09 vmimage:cluster -  Cluster
-\x0c vmimage:state :/-._
-\x0a vmimage:environment -_. production Environment
-\x0b vmimage:domain -. internal
-\x0e vmimage:slot  0
-\x0f vmimage:size  0
-\x13 aws:autoscaling:groupName -_. none
+const TAGS: &[u8] = b"\x08 vmimage:role -  Role;\
+\x09 vmimage:cluster -  Cluster;\
+\x0c vmimage:state :/-._;\
+\x0a vmimage:environment -_. production Environment;\
+\x0b vmimage:domain -. internal;\
+\x0e vmimage:slot  0;\
+\x0f vmimage:size  0;\
+\x13 aws:autoscaling:groupName -_. none;\
 ";
 
 impl Node {
@@ -68,7 +68,8 @@ impl Node {
         let mut tries = Tries::for_secs(TAG_SECS);
         let mut rest = TAGS;
         while !rest.is_empty() {
-            let line = cut(&mut rest, b'\n');
+            // No line feed ends it, which is the number of a fact.
+            let line = cut(&mut rest, b';');
             let mut value: &[u8] = b"";
             // A required one may come a moment after the instance.
             while value.is_empty() {

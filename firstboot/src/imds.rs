@@ -42,6 +42,7 @@ impl Imds {
                 .clear()
                 .push(if is_renewal { b"PUT" } else { b"GET" })
                 .push(b" /latest/")
+                .push(if is_renewal { b"" } else { b"meta-data/" })
                 .push(what);
             // As long as tokens live at most; 401 renews it in any case.
             self.request
