@@ -174,6 +174,10 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
+        // Facts that need numbers in a row get them before one of them gets a number by itself.
+        for operation in operations.iter().filter(|o| o.sets.len() > 1) {
+            self.give(&operation.sets)?;
+        }
         let mut operations = operations.iter();
         operations.try_for_each(|operation| self.operation(operation, step))
     }

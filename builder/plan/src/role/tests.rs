@@ -1,7 +1,7 @@
 //! Programs byte by byte.
 
 use firstboot::Role;
-use firstboot::program::flag;
+use firstboot::program::{flag, op};
 
 use super::{DecodeError, Program, Step, compile, decode, encode};
 use crate::Sources;
@@ -173,6 +173,27 @@ fn units_are_started_and_stopped_when_the_launch_fails() {
             10
         )
     );
+}
+
+#[test]
+fn what_is_added_to_is_what_was_cleared() {
+    let peers = "peers = \"web\"\nat-least = \"2\"\nas = \"webs\"\nregions = \"all\"";
+    for steps in program(&(step(peers) + &step(peers)), "").steps[..12].chunks(6) {
+        let [clear, ask, list, count, repeat, _] = steps else {
+            panic!("six steps")
+        };
+        assert_eq!(
+            [clear.op, ask.op, repeat.op],
+            [op::SET, op::REQUEST, op::REPEAT]
+        );
+        assert_eq!((ask.sets + 1, ask.each), (clear.sets, 20));
+        assert_eq!(list.fields[1], [1, clear.sets, 7]);
+        assert_eq!(count.fields[1], [1, list.sets, 7]);
+        assert_eq!(
+            (repeat.fields[0].as_slice(), repeat.fields[1].as_slice()),
+            (&[count.sets][..], &b"4"[..])
+        );
+    }
 }
 
 /// A small generator with a fixed seed (xorshift64*), so that every run tries the same.
