@@ -111,6 +111,6 @@ fn a_full_disk_is_said_on_one_line() {
     refused(
         "size=8k",
         PATH,
-        "vmimage: cannot unpack firstboot: xz: (stdin): Write error: No space left on device\n",
+        "vmimage: cannot unpack firstboot: xz: (stdout): Write error: No space left on device\n",
     );
 }

@@ -46,19 +46,11 @@ pub(super) fn claim(
         text(UNSIGNED),
         &["instance", "address", "region", "epoch", "token", "<etag>"],
     );
-    let taken = [&status, &instance, &address, &region, &epoch, &held, &etag];
-    let taken = taken.map(String::as_str);
+    let facts = [&status, &instance, &address, &region, &epoch, &held, &etag];
+    let facts = facts.map(String::as_str);
     let mut first = Operation::set(&go, Template::text("1")).when(&[&format!("!{known}")]);
     first.when.extend(may_claim.iter().cloned());
-    let written = joined([
-        text("{\"epoch\":"),
-        raw(&go),
-        text(
-            ",\"instance\":\"{{instance}}\",\"region\":\"{{region}}\",\"address\":\"{{address}}\",\"token\":\"",
-        ),
-        token.clone(),
-        text("\"}"),
-    ]);
+    let written = document_of(&go, token);
     let precondition = text(&format!(
         "{{{{#if {known}}}}}if-match: {{{{{etag}}}}}{{{{/if}}}}{{{{#if !{known}}}}}if-none-match: *{{{{/if}}}}"
     ));
@@ -71,7 +63,7 @@ pub(super) fn claim(
     ];
     let is = |fact: &str| text(&format!("{{{{{fact}}}}}"));
     vec![
-        get.sets(&taken).flags(flag::ABSENT),
+        get.sets(&facts).flags(flag::ABSENT),
         Operation::compare(&known, is(&status), Template::text("200")),
         Operation::compare(&mine, is(&instance), text("{{instance}}")),
         Operation::compare(&heir, is(&held), token.clone()),
@@ -94,4 +86,17 @@ pub(super) fn claim(
         ),
         Operation::set("", Template::default()).title(&step.name),
     ]
+}
+
+/// What the holder of a claim writes; `epoch` is a fact.
+fn document_of(epoch: &str, token: &Template) -> Template {
+    joined([
+        text("{\"epoch\":"),
+        raw(epoch),
+        text(
+            ",\"instance\":\"{{instance}}\",\"region\":\"{{region}}\",\"address\":\"{{address}}\",\"token\":\"",
+        ),
+        token.clone(),
+        text("\"}"),
+    ])
 }

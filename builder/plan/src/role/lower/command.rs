@@ -130,12 +130,12 @@ pub(super) fn secrets(names: &[String]) -> Vec<Operation> {
         ]);
         Operation::request("ssm", "{{region}}", Template::default(), lines, &["Value"])
     });
-    let named = requests.zip(names).map(|(request, name)| {
+    let secrets = requests.zip(names).map(|(request, name)| {
         let fact = format!("secret.{name}");
         request
             .sets(&[&format!("{fact}.status"), &fact])
             .flags(flag::SECRET)
             .title(&format!("secret {name}"))
     });
-    named.collect()
+    secrets.collect()
 }
