@@ -38,13 +38,14 @@ impl Node {
     /// Begins `self.request`, to the service `{a}` in the region `{b}` at the path `{c}`; `more` is
     /// what curl is to send.
     pub fn begin(&mut self, more: &'static [u8]) -> Result<()> {
+        // Before `{d}` is the endpoint: it may use that itself.
+        self.expand(more)?;
         let begin = if self.endpoint.is_empty() {
             phrase!("url = \"https://{a}.{b}.{aws-domain}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
         } else {
             self.facts.set(D, self.endpoint);
             phrase!("url = \"{d}/{c}\"\naws-sigv4 = \"aws:amz:{b}:{a}\"\n")
         };
-        self.expand(more)?;
         self.facts.expand(begin, b"", self.request.clear())?;
         self.request.push(self.text.get());
         Ok(())

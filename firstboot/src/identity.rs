@@ -108,7 +108,7 @@ impl Node {
         for index in [1, 4] {
             let name = nth(line, b' ', index);
             let Some(listed) = self.imds.get(b"tags/instance")? else {
-                return Err(Fault::NoTags);
+                return self.fault(Fault::NoTags, b"");
             };
             if has_line(listed, name) {
                 // A value may come a moment after its name.

@@ -79,7 +79,10 @@ fn abandons(world: &World, program: &Program, reason: &str) {
         .unwrap_or_default();
     assert_eq!(
         last,
-        format!("vmimage: this instance does not become a node: {reason}"),
+        format!(
+            "vmimage: {} does not become a node: {reason}",
+            world.instance
+        ),
         "{}",
         outcome.said
     );
@@ -191,15 +194,15 @@ fn a_step_that_fails_abandons_the_launch_and_says_why() {
     abandons(
         &world,
         &program,
-        "a program failed: sh (exit status 7): the reason",
+        "it fails: a program failed: sh (exit status 7): the reason",
     );
     assert_eq!(
         world.trace(),
-        "one\nfailed: a program failed: sh (exit status 7): the reason"
+        "one\nfailed: it fails: a program failed: sh (exit status 7): the reason"
     );
     let journal = world.journal(&world.instance);
     assert!(
-        journal.ends_with(" failed: a program failed: sh (exit status 7): the reason"),
+        journal.ends_with(" failed: it fails: a program failed: sh (exit status 7): the reason"),
         "{journal}"
     );
 }
@@ -260,7 +263,7 @@ fn every_way_to_fail_has_its_words() {
             Program::new("storage").step(
                 op::REPEAT,
                 How { secs: 1, ..how() },
-                "",
+                "x",
                 &[&[99], b"0", b"slot \x01\x0e\x05"],
             ),
             "not in time: slot 2",
@@ -276,7 +279,7 @@ fn every_way_to_fail_has_its_words() {
         ),
     ];
     for (program, reason) in table {
-        abandons(&World::new(), &program, reason);
+        abandons(&World::new(), &program, &format!("x: {reason}"));
     }
 }
 
@@ -291,7 +294,7 @@ fn a_full_disk_is_named_and_leaves_no_half_file() {
     abandons(
         &world,
         &program,
-        "no space is left to write /run/small/file",
+        "large: no space is left to write /run/small/file",
     );
     assert_eq!(world.trace(), "file\nold\n");
 }
