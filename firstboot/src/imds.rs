@@ -150,6 +150,12 @@ fn announced(answer: &[u8]) -> Option<usize> {
         .map(|length| length as usize)
 }
 
+/// Reads an answer in every way, for the fuzz test.
+#[cfg(test)]
+pub(crate) fn taken_apart(answer: &[u8]) {
+    (status(answer), body(answer), announced(answer));
+}
+
 #[cfg(test)]
 mod tests {
     use super::{announced, body, status};

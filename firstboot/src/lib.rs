@@ -14,6 +14,8 @@ pub mod child;
 pub mod clock;
 pub mod console;
 pub mod facts;
+#[cfg(test)]
+mod fuzz;
 pub mod identity;
 pub mod imds;
 pub mod journal;

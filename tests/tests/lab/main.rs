@@ -11,11 +11,11 @@ mod targets;
 use std::fs;
 use std::path::Path;
 
-use harness::{Lab, nodes};
+use harness::{lab, lab_up, nodes};
 
 #[test]
 fn a_fleet_comes_up_is_played_with_and_goes_without_a_trace() {
-    let lab = Lab::up("test-fleet");
+    let lab = lab_up("test-fleet");
 
     let status = lab.status();
     let mut up: Vec<(String, String, String)> = nodes(&status)
@@ -160,8 +160,8 @@ fn a_node_without_power_is_replaced(lab: &Lab) {
 
 #[test]
 fn a_lab_whose_host_was_killed_is_removed_by_the_next() {
-    let lab = Lab::up("test-killed");
-    let refused = lab.up_again();
+    let lab = lab_up("test-killed");
+    let refused = lab.up("small.toml", "image");
     assert_eq!(refused.code, 1);
     assert_eq!(
         refused.stderr,
@@ -192,7 +192,7 @@ fn a_lab_whose_host_was_killed_is_removed_by_the_next() {
 
 #[test]
 fn what_cannot_be_started_says_why() {
-    let lab = Lab::new("test-refused");
+    let lab = lab("test-refused");
     let image = lab.run(&["up", "--fleet", "small.toml", "--image", "/nowhere"]);
     assert_eq!(image.code, 2);
     assert_eq!(

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use vmimage_tests::wait::wait_until;
 
-use crate::harness::{Lab, nodes};
+use vmimage_tests::lab::Lab;
+
+use crate::harness::{lab_up, nodes};
 
 /// Intervals of five seconds, several of them, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -121,7 +123,7 @@ impl<'a> Web<'a> {
 
 #[test]
 fn targets_are_as_healthy_as_their_nodes_answer() {
-    let lab = Lab::up("test-targets");
+    let lab = lab_up("test-targets");
     let (west, east) = (Web::of(&lab, "eu-west-1"), Web::of(&lab, "us-east-1"));
     let unused = [
         "unused",

@@ -1,0 +1,167 @@
+//! Owns a fleet of the large image in a lab.
+
+use std::fs;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use vmimage_tests::lab::{Lab, nodes};
+use vmimage_tests::project::{Project, Ran, repository, run};
+use vmimage_tests::wait::wait_until;
+
+/// A fleet that is up.
+pub(crate) struct Fleet(Lab);
+
+/// A project with the fleets, and the large image baked, once for all tests.
+fn project() -> &'static Project {
+    static PROJECT: OnceLock<Project> = OnceLock::new();
+    PROJECT.get_or_init(|| {
+        let project = Project::lasting("roles");
+        let standins = project.standins();
+        project.done(&[
+            "bake",
+            "virtualmin",
+            "--out",
+            "image",
+            "--format",
+            "rootfs",
+            "--stand-in",
+            &standins,
+        ]);
+        let fleet = fs::read_to_string(repository().join("tests/fleets/roles.toml")).unwrap();
+        project.write("roles.toml", &fleet);
+        project.write("regions.toml", &two_regions(&fleet));
+        project
+    })
+}
+
+/// The same with a second region, and one database in each alone.
+fn two_regions(fleet: &str) -> String {
+    let (head, _roles) = fleet.split_once("[role.web]").unwrap();
+    let region = "[[region]]\nname = \"eu-west-1\"\nwave = 2\n\n";
+    let none: String = ["web", "api", "storage", "monitoring"]
+        .map(|role| format!("[role.{role}]\nmin = 0\ndesired = 0\n\n"))
+        .concat();
+    let database = "[role.database]\ninstance-type = \"t3.medium\"\nmin = 1\ndesired = 1\nmax = 1\ndata-volume-gib = 10\n";
+    format!("{head}{region}{none}{database}")
+}
+
+impl Fleet {
+    pub(crate) fn up(name: &str, file: &str) -> Self {
+        let lab = Lab::new(project(), name);
+        let ran = lab.up(file, "image");
+        assert_eq!(ran.code, 0, "{}\n{}", ran.stderr, ran.stdout);
+        Self(lab)
+    }
+
+    /// The nodes' names, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.instances().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Names and instances, sorted.
+    pub(crate) fn instances(&self) -> Vec<(String, String)> {
+        let status = self.0.status();
+        let mut all: Vec<(String, String)> = nodes(&status)
+            .map(|node| (node.name.clone(), node.instance.clone()))
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// Units that failed, with their nodes.
+    pub(crate) fn failed_units(&self) -> Vec<String> {
+        let status = self.0.status();
+        nodes(&status)
+            .flat_map(|node| {
+                node.failed_units
+                    .iter()
+                    .map(move |unit| format!("{} {unit}", node.name))
+            })
+            .collect()
+    }
+
+    pub(crate) fn exec(&self, node: &str, command: &[&str]) -> Ran {
+        self.0.run(&[&["exec", node, "--"], command].concat())
+    }
+
+    /// What a command says that must succeed.
+    #[track_caller]
+    pub(crate) fn done(&self, node: &str, command: &[&str]) -> String {
+        let ran = self.exec(node, command);
+        assert_eq!(
+            ran.code, 0,
+            "{node} {command:?}: {}{}",
+            ran.stdout, ran.stderr
+        );
+        ran.stdout
+    }
+
+    /// What MariaDB says, without column names.
+    #[track_caller]
+    pub(crate) fn sql(&self, node: &str, statements: &str) -> String {
+        let said = self.done(
+            node,
+            &[
+                "mariadb",
+                "--skip-column-names",
+                "--batch",
+                "-e",
+                statements,
+            ],
+        );
+        said.trim_end().to_owned()
+    }
+
+    /// An object of the cluster's state.
+    pub(crate) fn object(&self, key: &str) -> String {
+        let variables = self.0.variables();
+        let keys =
+            ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| variables[name].as_str());
+        let ran = run(Command::new("curl")
+            .args([
+                "--silent",
+                "--show-error",
+                "--fail-with-body",
+                "--max-time",
+                "30",
+            ])
+            .args([
+                "--aws-sigv4",
+                "aws:amz:us-east-1:s3",
+                "--user",
+                &keys.join(":"),
+            ])
+            .args(["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"])
+            .arg(format!(
+                "{}/roles-state/roles/{key}",
+                variables["AWS_ENDPOINT_URL"]
+            )));
+        assert_eq!(ran.code, 0, "{key}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    /// Cuts a node's power and waits until another instance is in service under its name.
+    pub(crate) fn replace(&self, node: &str, patience: Duration) {
+        let before = self.0.instance("us-east-1", node);
+        self.0.done(&["kill", node]);
+        self.until(patience, &format!("{node} is replaced"), || {
+            let status = self.0.status();
+            nodes(&status).any(|other| {
+                other.name == node && other.instance != before && other.lifecycle == "InService"
+            }) && !nodes(&status).any(|other| other.instance == before)
+        });
+    }
+
+    pub(crate) fn partition(&self, what: &str) {
+        self.0.done(&["partition", what]);
+    }
+
+    pub(crate) fn heal(&self) {
+        self.0.done(&["heal"]);
+    }
+
+    pub(crate) fn until(&self, patience: Duration, what: &str, condition: impl FnMut() -> bool) {
+        wait_until(patience, what, condition);
+    }
+}

@@ -1,0 +1,204 @@
+//! The roles on real nodes: a fleet comes up from nothing, holds data, and keeps it when nodes are
+//! replaced. Asserts data, not exit codes. Needs root.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of a test may panic as the test itself may"
+)]
+
+mod fleet;
+
+use std::time::Duration;
+
+use fleet::Fleet;
+
+/// How long a node may take to be replaced and ready, on a busy machine.
+const REPLACED: Duration = Duration::from_mins(6);
+
+#[test]
+fn a_fleet_of_every_role_comes_up_and_keeps_its_data_when_nodes_are_replaced() {
+    let fleet = Fleet::up("test-roles", "roles.toml");
+    let names: Vec<String> = fleet.names();
+    assert_eq!(
+        names,
+        [
+            "api-1",
+            "database-1",
+            "database-2",
+            "monitoring-1",
+            "storage-1",
+            "storage-2",
+            "storage-3",
+            "web-1",
+            "web-2"
+        ]
+    );
+    assert_eq!(fleet.failed_units(), Vec::<String>::new());
+    a_row_is_replicated(&fleet);
+    a_file_is_shared(&fleet);
+    every_node_has_reported(&fleet);
+    replace_a_replica(&fleet);
+    replace_a_storage_node(&fleet);
+    replace_a_web_node(&fleet);
+    replace_the_writer(&fleet);
+}
+
+/// The database node that is the writer, and the other.
+fn databases(fleet: &Fleet) -> (String, String) {
+    let names = ["database-1", "database-2"].map(str::to_owned);
+    let writers: Vec<bool> = names
+        .iter()
+        .map(|name| fleet.sql(name, "SELECT @@read_only") == "0")
+        .collect();
+    match writers[..] {
+        [true, false] => (names[0].clone(), names[1].clone()),
+        [false, true] => (names[1].clone(), names[0].clone()),
+        _ => panic!("one writer, not {writers:?}"),
+    }
+}
+
+fn a_row_is_replicated(fleet: &Fleet) {
+    let (writer, replica) = databases(fleet);
+    fleet.sql(&writer, "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what TEXT); INSERT INTO shop.orders VALUES (1, 'tea')");
+    fleet.until(Duration::from_secs(30), "the row is on the replica", || {
+        fleet.sql(&replica, "SELECT what FROM shop.orders WHERE id = 1") == "tea"
+    });
+    let refused = fleet.exec(
+        &replica,
+        &[
+            "mariadb",
+            "-e",
+            "SET SESSION sql_log_bin = 0; SELECT @@read_only",
+        ],
+    );
+    assert_eq!(refused.code, 0, "{}", refused.stderr);
+    let source = fleet.sql(&replica, "SHOW REPLICA STATUS\\G");
+    for wanted in [
+        "Using_Gtid: Slave_Pos",
+        "Slave_IO_Running: Yes",
+        "Slave_SQL_Running: Yes",
+        "Master_SSL_Allowed: Yes",
+    ] {
+        assert!(source.contains(wanted), "{wanted}: {source}");
+    }
+}
+
+fn a_file_is_shared(fleet: &Fleet) {
+    fleet.done("web-1", &["sh", "-c", "echo kept >/mnt/glusterfs/file"]);
+    assert_eq!(
+        fleet.done("web-2", &["cat", "/mnt/glusterfs/file"]),
+        "kept\n"
+    );
+    assert_eq!(
+        fleet.done("api-1", &["cat", "/mnt/glusterfs/file"]),
+        "kept\n"
+    );
+}
+
+fn every_node_has_reported(fleet: &Fleet) {
+    for (name, instance) in fleet.instances() {
+        let report: serde_json::Value =
+            serde_json::from_str(&fleet.object(&format!("us-east-1/nodes/{instance}.json")))
+                .unwrap();
+        assert_eq!(report["state"], "ready", "{name}");
+        assert_eq!(report["instance"], instance.as_str());
+        let role = name.rsplit_once('-').unwrap().0;
+        assert_eq!(report["role"], role);
+    }
+}
+
+fn replace_a_replica(fleet: &Fleet) {
+    let (writer, replica) = databases(fleet);
+    fleet.sql(&writer, "INSERT INTO shop.orders VALUES (2, 'milk')");
+    fleet.replace(&replica, REPLACED);
+    fleet.sql(&writer, "INSERT INTO shop.orders VALUES (3, 'bread')");
+    fleet.until(
+        Duration::from_secs(60),
+        "the new replica has every row",
+        || {
+            fleet.sql(
+                &replica,
+                "SELECT GROUP_CONCAT(what ORDER BY id) FROM shop.orders",
+            ) == "tea,milk,bread"
+        },
+    );
+    assert_eq!(databases(fleet), (writer, replica));
+}
+
+fn replace_a_storage_node(fleet: &Fleet) {
+    fleet.replace("storage-2", REPLACED);
+    fleet.done("web-1", &["sh", "-c", "echo after >/mnt/glusterfs/later"]);
+    fleet.until(Duration::from_mins(2), "the new node has healed", || {
+        let said = fleet.done(
+            "storage-2",
+            &["gluster", "volume", "heal", "gv0", "info", "summary"],
+        );
+        let left = said
+            .lines()
+            .filter(|line| line.starts_with("Total Number of entries:"));
+        let left: Vec<&str> = left.map(|line| line.rsplit(' ').next().unwrap()).collect();
+        left == ["0", "0", "0"]
+    });
+    assert_eq!(
+        fleet.done(
+            "storage-2",
+            &["cat", "/srv/gluster/brick/file", "/srv/gluster/brick/later"]
+        ),
+        "kept\nafter\n"
+    );
+}
+
+fn replace_a_web_node(fleet: &Fleet) {
+    fleet.replace("web-1", REPLACED);
+    assert_eq!(
+        fleet.done("web-1", &["cat", "/mnt/glusterfs/file"]),
+        "kept\n"
+    );
+}
+
+/// Its successor has its volume, so it is the writer.
+fn replace_the_writer(fleet: &Fleet) {
+    let (writer, replica) = databases(fleet);
+    fleet.replace(&writer, REPLACED);
+    assert_eq!(databases(fleet), (writer.clone(), replica.clone()));
+    fleet.sql(&writer, "INSERT INTO shop.orders VALUES (4, 'salt')");
+    fleet.until(
+        Duration::from_mins(2),
+        "the replica follows the new writer",
+        || {
+            fleet.sql(
+                &replica,
+                "SELECT GROUP_CONCAT(what ORDER BY id) FROM shop.orders",
+            ) == "tea,milk,bread,salt"
+        },
+    );
+}
+
+#[test]
+fn another_region_s_database_is_a_replica() {
+    let fleet = Fleet::up("test-regions", "regions.toml");
+    let [writer, other] = ["us-east-1/database-1", "eu-west-1/database-1"];
+    assert_eq!(
+        (
+            fleet.sql(writer, "SELECT @@read_only"),
+            fleet.sql(other, "SELECT @@read_only")
+        ),
+        ("0".into(), "1".into())
+    );
+    fleet.sql(writer, "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what TEXT); INSERT INTO shop.orders VALUES (1, 'tea')");
+    fleet.until(
+        Duration::from_secs(60),
+        "the row is in the other region",
+        || fleet.sql(other, "SELECT what FROM shop.orders WHERE id = 1") == "tea",
+    );
+    // Cut off, it stays a replica; joined again, it catches up.
+    fleet.partition("eu-west-1");
+    fleet.sql(writer, "INSERT INTO shop.orders VALUES (2, 'milk')");
+    assert_eq!(
+        fleet.sql(other, "SELECT @@read_only, COUNT(*) FROM shop.orders"),
+        "1\t1"
+    );
+    fleet.heal();
+    fleet.until(Duration::from_mins(2), "it catches up", || {
+        fleet.sql(other, "SELECT COUNT(*) FROM shop.orders") == "2"
+    });
+}
