@@ -11,7 +11,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use vmimage_cloud::{Account, FleetReport, execute_fleet};
 use vmimage_plan::Sources;
-use vmimage_plan::definition::{FLEET_FILE, Fleet, Image, image_file, load_fleet, load_image};
+use vmimage_plan::definition::{
+    Architecture, FLEET_FILE, Fleet, Image, image_file, load_fleet, load_image,
+};
 use vmimage_plan::fleet::{FleetPlan, FleetUserData, plan_fleet};
 use vmimage_plan::sources::SourceFile;
 
@@ -92,11 +94,14 @@ fn apply(context: &Context, arguments: &ApplyArguments) -> Result<(), Failure> {
 
 /// What the nodes of the fleet run.
 fn user_data(fleet: &Fleet, image: &Image) -> Result<FleetUserData, Failure> {
-    // An image is baked for the first of its architectures unless it is asked for another.
-    let architecture = image.architectures.first().copied();
-    let architecture = architecture.expect("a checked image has an architecture");
-    FleetUserData::new(fleet, &image.recipes, architecture)
+    FleetUserData::new(fleet, &image.recipes, architecture(image))
         .map_err(|error| Failure::input(&error, error.hint()))
+}
+
+/// An image is baked for the first of its architectures unless it is asked for another.
+pub(super) fn architecture(image: &Image) -> Architecture {
+    let first = image.architectures.first().copied();
+    first.expect("a checked image has an architecture")
 }
 
 /// Loads a fleet of the project, or from a file anywhere.
@@ -107,9 +112,23 @@ pub(super) fn load(context: &Context, path: &str) -> Result<Fleet, Failure> {
 
 /// As [`load`], with the fleet's image.
 pub(super) fn load_with_image(context: &Context, path: &str) -> Result<(Fleet, Image), Failure> {
+    load_with(context, path, None)
+}
+
+/// As [`load`], with the fleet's image or another.
+pub(super) fn load_with(
+    context: &Context,
+    path: &str,
+    image: Option<&str>,
+) -> Result<(Fleet, Image), Failure> {
     let sources = sources(context, path)?;
     let fleet = load_from(context, path, &sources)?;
-    let (image, problems) = load_image(&sources, &image_file(&fleet.image));
+    let file = image_file(image.unwrap_or(&fleet.image));
+    if image.is_some() && sources.get(&file).is_none() {
+        let message = format!("no image definition `{file}`");
+        return Err(Failure::usage(&message, Some("name an image of `images/`")));
+    }
+    let (image, problems) = load_image(&sources, &file);
     let drawn = || Failure::drawn(diagnose::draw(&sources, &problems, context.colour()));
     let image = image.ok_or_else(drawn)?;
     Ok((fleet, image))

@@ -9,6 +9,7 @@ mod inspect;
 mod lab;
 mod lock;
 mod source_options;
+mod userdata;
 mod worker;
 
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ enum Verb {
     Diff(diff::DiffArguments),
     /// Make AWS as the fleet's definition says
     Fleet(fleet::FleetArguments),
+    /// Print what the nodes of a role run at launch
+    Userdata(userdata::UserdataArguments),
     /// Run a fleet on this machine, against a simulated AWS
     Lab(lab::LabArguments),
     #[command(hide = true)]
@@ -103,6 +106,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Verb::Inspect(arguments) => inspect::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Fleet(arguments) => fleet::run(&context, &arguments),
+        Verb::Userdata(arguments) => userdata::run(&context, &arguments),
         Verb::Lab(arguments) => lab::run(&context, arguments),
         Verb::MetadataRelay(arguments) => boot_test::run_relay(&arguments),
     }

@@ -146,16 +146,16 @@ impl Machine<'_> {
     }
 
     fn look(&mut self) {
-        let Ok(state) = self.shared.lab.state(&self.launch.instance_id) else {
+        let Ok((phase, ending)) = self.shared.lab.standing(&self.launch.instance_id) else {
             return;
         };
-        match (self.reported, state.phase) {
+        match (self.reported, phase) {
             (Reported::Nothing, Phase::Starting | Phase::Up) => {
                 self.report(Aws::instance_running);
                 self.reported = Reported::Running;
             }
             (Reported::Nothing | Reported::Running, Phase::Off) => {
-                let reason = match state.ending {
+                let reason = match ending {
                     Some(Ending::Failed(reason)) => reason,
                     Some(Ending::Killed) => "its power was cut".to_owned(),
                     Some(Ending::Stopped) | None => "it shut itself down".to_owned(),

@@ -126,6 +126,12 @@ impl Node {
         }
     }
 
+    /// What it does, and how it ended; cheap, unlike its whole state.
+    pub(super) fn standing(&self) -> (Phase, Option<Ending>) {
+        let inner = held(&self.inner);
+        (inner.phase, inner.ending.clone())
+    }
+
     pub(super) fn phase(&self) -> Phase {
         held(&self.inner).phase
     }

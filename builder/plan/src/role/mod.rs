@@ -6,6 +6,7 @@ mod carrier;
 mod compile;
 mod decode;
 mod encode;
+mod explain;
 mod lower;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ pub use carrier::{Carrier, NoEngine, Sizes, carry, executable};
 pub use compile::{ProgramError, RoleProgram, compile};
 pub use decode::{DecodeError, decode};
 pub use encode::encode;
+pub use explain::{Described, explain, fact_names};
 pub(crate) use lower::DERIVED;
 
 use firstboot::program::STEP_FIELDS;

@@ -11,7 +11,7 @@ use crate::imds::Imds;
 use crate::node::exec::{Entrance, Output};
 use crate::node::lock::held;
 use crate::node::place::is_id;
-use crate::node::state::{NodeState, Phase, SystemReport};
+use crate::node::state::{Ending, NodeState, Phase, SystemReport};
 use crate::node::{LabError, NodeLaunch};
 
 /// What is cut off from the rest, and joined to it again.
@@ -39,6 +39,11 @@ impl Lab {
     /// Where a node is in its life, which does not ask the node itself.
     pub fn state(&self, id: &str) -> Result<NodeState, LabError> {
         Ok(self.get(id)?.state())
+    }
+
+    /// What a node does, and how it ended. Cheap: for whoever looks often.
+    pub fn standing(&self, id: &str) -> Result<(Phase, Option<Ending>), LabError> {
+        Ok(self.get(id)?.standing())
     }
 
     /// What a node's systemd says about itself.
