@@ -213,6 +213,15 @@ impl World {
         Some((member.instance_id.clone(), member.lifecycle.clone()))
     }
 
+    /// Waits until the group has taken the instance into service.
+    #[track_caller]
+    pub(crate) fn is_in_service(&self) {
+        wait_until(Duration::from_secs(20), "it is in service", || {
+            self.member()
+                .is_some_and(|(id, state)| id == self.instance && state == "InService")
+        });
+    }
+
     /// Asks the simulated AWS as the operator.
     pub(crate) fn query(&self, service: &str, parameters: &[&str]) -> String {
         let mut arguments = Vec::new();

@@ -140,7 +140,7 @@ fn a_node_does_its_steps_tells_its_group_and_does_nothing_twice() {
         fs::read_to_string(world.path("run/facts")).unwrap(),
         format!("said {host}|200|1|\"a\\\"b\\\\c'd$e\"|yes")
     );
-    assert_eq!(world.member().unwrap().1, "InService");
+    world.is_in_service();
     assert!(exists(&world.path("run/vmimage-ready")));
     let claim = world.object("claim.json");
     assert_eq!(
@@ -238,7 +238,7 @@ fn one_that_is_killed_anywhere_goes_on_where_it_was() {
     }
     let outcome = world.run(&program);
     assert_eq!((outcome.code, world.trace()), (Some(0), expected));
-    assert_eq!(world.member().unwrap().1, "InService");
+    world.is_in_service();
 }
 
 #[test]

@@ -6,8 +6,8 @@ use firstboot::program::flag;
 use super::{Operation, conditions, joined, raw, script, text};
 use crate::definition::{BootStep, Template};
 
-/// Reads what EC2 says.
-const LIST: &str = include_str!("peers.pl");
+/// Reads what EC2 says; it is in the image (recipes/firstboot-launch).
+const LIST: &str = "/usr/lib/vmimage/peers";
 
 /// Succeeds when its input has at least `$0` lines.
 const COUNT: &str = "[ `grep -c .` -ge $0 ]";
@@ -51,7 +51,7 @@ pub(super) fn peers(
     }
     let left_out = text(if include_self { "-" } else { "{{instance}}" });
     let found = step.sets.as_deref().unwrap_or(FOUND);
-    let list = script("perl", "-e", LIST, vec![left_out]);
+    let list = vec![Template::text(LIST), left_out];
     let clear = Operation::set(BODY, Template::default());
     let list = Operation::run(list, raw(BODY)).sets(&[found]);
     if at_least.literal() == Some("0") {

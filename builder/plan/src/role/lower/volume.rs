@@ -7,8 +7,8 @@ use super::peers::describe;
 use super::{Operation, conditions, joined, raw, script, text};
 use crate::definition::{BootStep, Template};
 
-/// Makes the file system and mounts it.
-const MOUNT: &str = include_str!("volume.sh");
+/// Makes the file system and mounts it; it is in the image (recipes/firstboot-launch).
+const MOUNT: &str = "/usr/lib/vmimage/volume";
 
 /// Succeeds when its input names one volume; says `$0` otherwise.
 const ONE: &str = "[ `grep -o '<volumeId>[^<]*'|sort -u|wc -l` = 1 ]||{ echo $0;exit 1;}";
@@ -48,8 +48,13 @@ pub(super) fn volume(step: &BootStep, mount: &str, filesystem: &str) -> Vec<Oper
         "{{{{{id}}}}} at this instance, but at {{{{{holder}}}}} {{{{{code}}}}}"
     ));
     let is = |fact: &str| text(&format!("{{{{{fact}}}}}"));
-    let arguments = vec![is(id), Template::text(mount), Template::text(filesystem)];
-    let mounted = Operation::run(script("sh", "-c", MOUNT, arguments), Template::default());
+    let arguments = vec![
+        Template::text(MOUNT),
+        is(id),
+        Template::text(mount),
+        Template::text(filesystem),
+    ];
+    let mounted = Operation::run(arguments, Template::default());
     vec![
         described.sets(&[&status, id, &holder, &body]),
         Operation::run(is_one, joined([raw(&body)])),
