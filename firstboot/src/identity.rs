@@ -24,14 +24,14 @@ const IDENTITY: &[u8] = b"\x01 instance-id -
 
 /// Tags: as above, then what it is where there is none; without that it is required. Then the tag of
 /// the replaced runbook.
-const TAGS: &[u8] = b"\x08 vmimage:role -  Role;\
+const TAGS: &[u8] = b"\x13 aws:autoscaling:groupName -_. none;\
+\x0e vmimage:slot  0;\
+\x08 vmimage:role -  Role;\
 \x09 vmimage:cluster -  Cluster;\
 \x0c vmimage:state :/-._;\
 \x0a vmimage:environment -_. production Environment;\
 \x0b vmimage:domain -. internal;\
-\x0e vmimage:slot  0;\
 \x0f vmimage:size  0;\
-\x13 aws:autoscaling:groupName -_. none;\
 ";
 
 impl Node {
@@ -65,6 +65,10 @@ impl Node {
         if let Some(key) = self.imds.get(b"public-keys/0/openssh-key")? {
             self.facts.set(fact::SSH_KEY, key.trim_ascii());
         }
+        // Whom to tell is known before anything can be wrong: EC2's own word, or what the launch
+        // template says, which may have the slot in it.
+        let mut is_named = false;
+        self.keep(fact::GROUP, header[2])?;
         let mut tries = Tries::for_secs(TAG_SECS);
         let mut rest = TAGS;
         while !rest.is_empty() {
@@ -79,7 +83,16 @@ impl Node {
                     return Err(Fault::NoTag);
                 }
             }
+            if line[0] == fact::GROUP {
+                is_named = value != b"none";
+                if !is_named {
+                    continue;
+                }
+            }
             self.learn(line, value, Fault::WrongTag)?;
+            if line[0] == fact::SLOT && !is_named {
+                self.keep(fact::GROUP, header[2])?;
+            }
         }
         self.facts.set(A, header[0]);
         if self.facts.get(fact::ROLE) != header[0] {
@@ -87,9 +100,6 @@ impl Node {
                 Fault::WrongTag,
                 phrase!("vmimage:role is {role}, and the launch template is for {a}"),
             );
-        }
-        if self.facts.get(fact::GROUP) == b"none" {
-            self.keep(fact::GROUP, header[2])?;
         }
         let state = self.facts.get(fact::STATE);
         let Some(state) = state.strip_prefix(b"s3://") else {

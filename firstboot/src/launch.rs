@@ -113,7 +113,7 @@ fn steps(node: &mut Node, program: Reader, task: u8) -> Result<()> {
         number += 1;
         node.step = Step::read(&mut reader);
         let step = &node.step;
-        let [_, when, title, conditions, back, about, ..] = step.fields;
+        let [_, when, mut title, conditions, back, about, ..] = step.fields;
         if step.numbers[1] & (flag::REPORT | flag::FAILED) != task || !node.facts.all_hold(when) {
             continue;
         }
@@ -138,6 +138,12 @@ fn steps(node: &mut Node, program: Reader, task: u8) -> Result<()> {
         let begun = now_ms();
         node.detail.clear();
         let done = perform(node).and_then(|has_acted| node.facts.whole().map(|()| has_acted));
+        // What has no title is a part of the next step that has one.
+        let mut ahead = reader;
+        while done.is_err() && title.is_empty() && !ahead.is_empty() {
+            title = Step::read(&mut ahead).fields[2];
+            node.step.fields[2] = title;
+        }
         // The report is refreshed every minute: it speaks when something is wrong.
         if done.is_err() || task == 0 && !matches!(title, [] | [b' ', ..]) {
             let line = node

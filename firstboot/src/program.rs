@@ -10,8 +10,8 @@
 //! step    = op:u8 flags:u8 out:u8 each:u8 deadline_secs when title f0 f1 f2 f3 f4
 //! ```
 //! `group` is the name of the Auto Scaling group where no tag says it; `regions` has one line for each
-//! region; `endpoint` is where AWS is, for tests, and empty otherwise. `when` is facts that must hold, one byte each, negated by [`NOT`]; a step whose title is
-//! empty or begins with a space says nothing unless it fails. The fields of an operation:
+//! region; `endpoint` is where AWS is, for tests, and empty otherwise. `when` is facts that must hold, one byte each, negated by [`NOT`]; a step without a title, or with one
+//! that begins with a space, says nothing unless it fails; without one it is part of the next that has one. The fields of an operation:
 //!
 //! | operation | f0 | f1 | f2 | f3 | f4 |
 //! |---|---|---|---|---|---|

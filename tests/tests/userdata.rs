@@ -10,9 +10,13 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
+use sha2::{Digest as _, Sha256};
 use vmimage_plan::definition::Architecture;
 use vmimage_plan::role::{carry, executable};
+use vmimage_tests::project::{Project, Ran};
 
 const PROGRAM: &[u8] = b"a program that is none";
 
@@ -113,4 +117,128 @@ fn a_full_disk_is_said_on_one_line() {
         PATH,
         "vmimage: cannot unpack firstboot: xz: (stdout): Write error: No space left on device\n",
     );
+}
+
+/// What `vmimage userdata` says of a role's user data, and its exit code.
+fn vmimage(arguments: &[&str]) -> Ran {
+    Project::new().run(&[&["userdata"], arguments].concat())
+}
+
+const ROLES: [&str; 5] = ["web", "api", "database", "storage", "monitoring"];
+
+#[test]
+fn every_role_leaves_room_and_its_bytes_are_always_the_same() {
+    for role in ROLES {
+        let report = vmimage(&["virtualmin", "--role", role, "--json"]);
+        assert_eq!(report.code, 0, "{}", report.stderr);
+        let report: serde_json::Value = serde_json::from_str(&report.stdout).unwrap();
+        let left = report["left"].as_u64().unwrap();
+        assert!(left >= 1_500, "{role} leaves {left} bytes");
+        assert_eq!(report["whole"].as_u64().unwrap() + left, 16_384);
+        // Another folder with the same project.
+        let encoded = vmimage(&["virtualmin", "--role", role, "--base64"]);
+        assert_eq!(encoded.code, 0, "{}", encoded.stderr);
+        let project = Project::new();
+        let out = project.path("user-data");
+        let ran = project.run(&[
+            "userdata",
+            "virtualmin",
+            "--role",
+            role,
+            "--out",
+            out.to_str().unwrap(),
+        ]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let bytes = fs::read(out).unwrap();
+        assert_eq!(STANDARD.decode(encoded.stdout.trim_end()).unwrap(), bytes);
+        assert_eq!(report["sha256"], hex::encode(Sha256::digest(&bytes)));
+    }
+}
+
+#[test]
+fn steps_are_explained_with_the_facts_of_an_instance() {
+    let said = vmimage(&[
+        "virtualmin",
+        "--role",
+        "database",
+        "--explain",
+        "--fact",
+        "region=eu-west-1",
+        "--fact",
+        "cluster=shop",
+    ]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    for wanted in [
+        "writer's claim",
+        "ask ec2 in eu-west-1: /",
+        "/vmimage/shop/replication",
+        "start mariadb.service",
+    ] {
+        assert!(said.stdout.contains(wanted), "{wanted}: {}", said.stdout);
+    }
+    // Secrets are named and never filled in.
+    let secret = vmimage(&[
+        "virtualmin",
+        "--role",
+        "database",
+        "--explain",
+        "--fact",
+        "secret.replication=hunter2",
+    ]);
+    assert!(!secret.stdout.contains("hunter2"), "{}", secret.stdout);
+}
+
+#[test]
+fn wrong_input_is_refused_by_name() {
+    for (arguments, expected) in [
+        (
+            &["virtualmin", "--role", "webb"][..],
+            "roles are web, api, database, storage, monitoring",
+        ),
+        (
+            &["virtualmim", "--role", "web"],
+            "no image definition `images/virtualmim.toml`",
+        ),
+        (
+            &["virtualmin", "--role", "web", "--fleet", "nothing.toml"],
+            "cannot read `nothing.toml`",
+        ),
+        (
+            &["virtualmin", "--role", "web", "--explain", "--fact", "x=1"],
+            "no step of a web node knows a fact `x`",
+        ),
+        (
+            &["virtualmin", "--role", "web", "--explain", "--fact", "x"],
+            "write it as NAME=VALUE",
+        ),
+        (&["virtualmin"], "--role"),
+    ] {
+        let ran = vmimage(arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "");
+    }
+}
+
+#[test]
+fn what_ec2_would_not_take_is_refused() {
+    let project = Project::new();
+    // Letters by chance, which no packing makes small.
+    let mut state = 1_u64;
+    let noise: String = (0..9_000)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap())
+        })
+        .collect();
+    let recipe = fs::read_to_string(project.path("recipes/base/recipe.toml")).unwrap();
+    let step = format!(
+        "{recipe}\n[[boot]]\nroles = [\"web\"]\nname = \"noise\"\nwrite = \"/etc/noise\"\ncontent = \"{noise}\"\n"
+    );
+    project.write("recipes/base/recipe.toml", &step);
+    let ran = project.run(&["userdata", "virtualmin", "--role", "web", "--base64"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("EC2 takes 16384"), "{}", ran.stderr);
 }

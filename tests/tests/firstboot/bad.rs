@@ -275,7 +275,7 @@ fn every_way_to_fail_has_its_words() {
                 "x",
                 &[b"s3", b"us-east-1", b"\x01\x0c\x01/none", UNSIGNED],
             ),
-            "AWS refuses: http://127.0.0.1:8080/state/hosting/none  404 NoSuchKey",
+            "AWS refuses: http://127.0.0.1:8080/state/hosting/none 404 NoSuchKey",
         ),
     ];
     for (program, reason) in table {
@@ -328,7 +328,7 @@ fn a_missing_secret_and_missing_credentials_are_named() {
     assert!(
         outcome
             .said
-            .contains("AWS refuses: http://127.0.0.1:8080/  400 ParameterNotFound"),
+            .contains("AWS refuses: http://127.0.0.1:8080/ 400 ParameterNotFound"),
         "{}",
         outcome.said
     );

@@ -63,7 +63,7 @@ impl Program {
     fn bytes(&self) -> Vec<u8> {
         let count = self.steps.len();
         let header = format!(
-            "{}\0vmimage-launch\0hosting-{0}\0us-east-1\0us-east-1\neu-west-1\0http://127.0.0.1:8080\0{count}\0",
+            "{}\0vmimage-launch\0hosting-{0}-2\0us-east-1\0us-east-1\neu-west-1\0http://127.0.0.1:8080\0{count}\0",
             self.role
         );
         [header.into_bytes(), self.steps.concat()].concat()

@@ -3,7 +3,8 @@
 use std::fs;
 use std::sync::OnceLock;
 
-pub(crate) use vmimage_tests::lab::{Lab, nodes};
+use vmimage_tests::lab::Lab;
+pub(crate) use vmimage_tests::lab::nodes;
 use vmimage_tests::project::{Project, repository};
 
 /// A project with the small fleet, and the small image baked, once for all tests.

@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use harness::{lab, lab_up, nodes};
+use vmimage_tests::lab::Lab;
 
 #[test]
 fn a_fleet_comes_up_is_played_with_and_goes_without_a_trace() {

@@ -106,7 +106,9 @@ fn write(
     if owner != defaults::OWNER {
         // Always: whoever was interrupted before it finds the content as it should be.
         let argv = [Template::text("chown"), Template::text(owner), path.clone()];
-        operations.push(Operation::run(argv.to_vec(), Template::default()));
+        // Shown only if it fails.
+        let run = Operation::run(argv.to_vec(), Template::default());
+        operations.push(run.title(&format!(" {}", step.name)));
     }
     operations
 }
