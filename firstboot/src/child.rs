@@ -85,25 +85,25 @@ mod tests {
     fn programs_get_their_input_and_give_output_errors_and_status() {
         let both = b"sh\0-c\0cat; echo \"$1\" >&2; exit 3\0sh\0two words\0";
         assert_eq!(
-            said(both, b"in\n", 5_000),
+            said(both, b"in\n", 60_000),
             (3, "in\n".into(), "two words\n".into())
         );
-        assert_eq!(said(b"true\0", b"", 5_000).0, 0);
-        assert_eq!(said(b"no-such-program\0", b"", 5_000).0, 127);
-        assert_eq!(said(b"/no/such/program\0", b"", 5_000).0, 127);
-        assert_eq!(said(b"sh\0-c\0kill -9 $$\0", b"", 5_000).0, 137);
+        assert_eq!(said(b"true\0", b"", 60_000).0, 0);
+        assert_eq!(said(b"no-such-program\0", b"", 60_000).0, 127);
+        assert_eq!(said(b"/no/such/program\0", b"", 60_000).0, 127);
+        assert_eq!(said(b"sh\0-c\0kill -9 $$\0", b"", 60_000).0, 137);
     }
 
     #[test]
     fn one_that_is_late_is_killed_with_its_children() {
-        let (ended, output, _) = said(b"sh\0-c\0echo begun; sleep 100 & sleep 100\0", b"", 200);
+        let (ended, output, _) = said(b"sh\0-c\0echo begun; sleep 100 & sleep 100\0", b"", 3_000);
         assert_eq!((ended, output.as_str()), (LATE, "begun\n"));
     }
 
     #[test]
     fn nobody_waits_for_what_is_left_in_the_background() {
         assert_eq!(
-            said(b"sh\0-c\0setsid sleep 3 & echo done\0", b"", 2_000),
+            said(b"sh\0-c\0setsid sleep 40 & echo done\0", b"", 30_000),
             (0, "done\n".into(), String::new())
         );
     }
