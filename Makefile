@@ -1,7 +1,7 @@
 # The two commands of the README, and what they need; everything else is plain cargo.
 # Both install what a fresh Debian machine lacks first.
 
-.PHONY: demo test test-full bench-bake bench-lab build setup
+.PHONY: demo test test-full bench-bake bench-lab bench-firstboot build setup
 
 # The main job: bakes the Virtualmin image, looks into it and boots it.
 demo: build
@@ -22,6 +22,10 @@ bench-bake: build
 # How fast the lab's simulator answers, against moto in the same run.
 bench-lab: build
 	tests/bench-lab
+
+# The engine's time and memory, against cloud-init in the same node and run.
+bench-firstboot: build
+	tests/bench-firstboot
 
 build: setup
 	cargo build --release --locked -p vmimage -p vmimage-tests --bins

@@ -75,6 +75,9 @@ impl CertificateAuthority {
         for region in regions {
             names.push(format!("*.{region}.amazonaws.com"));
             names.push(format!("*.s3.{region}.amazonaws.com"));
+            // As restic asks.
+            names.push(format!("*.dualstack.{region}.amazonaws.com"));
+            names.push(format!("*.s3.dualstack.{region}.amazonaws.com"));
         }
         names.extend(addresses.iter().map(ToString::to_string));
         let mut params = CertificateParams::new(names).map_err(TlsError::Certificate)?;

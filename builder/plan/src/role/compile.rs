@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use firstboot::Role;
 use firstboot::program::{FACTS, FIELDS, LAST_FACT, NOT, OWN_FACTS_FROM, flag, mark, op};
 
-use super::lower::{Field, MEMBERS, Operation, SILENTLY, derive, lower, report_of, stop};
+use super::lower::{Field, MEMBERS, Operation, derive, lower, report_of, stop};
 use super::{Program, Step};
 use crate::definition::{
     BootAction, BootStep, Condition, Fleet, Piece, Recipe, Stage, StateLocation, Template,
@@ -169,7 +169,7 @@ impl<'a> Compiler<'a> {
                     continue;
                 };
                 if self.derived.insert((task, fact)) {
-                    let found = found.flags(task).title(&format!("{SILENTLY}{step}"));
+                    let found = found.flags(task);
                     self.operation(&found, step)?;
                 }
             }

@@ -39,6 +39,8 @@ pub(super) fn claim(
     .map(fact);
     let [known, heir, go, document, header] =
         ["known", "heir", "go", "document", "header"].map(fact);
+    let is = |fact: &str| text(&format!("{{{{{fact}}}}}"));
+    let about = joined([text("a holder of "), key.clone()]);
     let get = Operation::request(
         "s3",
         "{{primary}}",
@@ -79,13 +81,15 @@ pub(super) fn claim(
         put(key.clone(), &document, Some(&header))
             .flags(flag::ABSENT)
             .when(&[&go]),
-        Operation::repeat(
-            super::conditions(&[&known, &format!("!{go}")]),
-            10,
-            joined([text("a holder of "), key.clone()]),
-        ),
-        Operation::set("", Template::default()).title(&step.name),
-    ]
+        Operation::repeat(super::conditions(&[&known, &format!("!{go}")]), 10, about),
+        titled,
+    ];
+    looked.into_iter().chain(claimed).collect()
+}
+
+/// Whether a node only looks who holds a claim: no instance is without an id.
+fn is_never(may_claim: &[Condition]) -> bool {
+    matches!(may_claim, [only] if only.negated && only.fact == "instance")
 }
 
 /// What the holder of a claim writes; `epoch` is a fact.

@@ -2,7 +2,7 @@
 
 use firstboot::program::{flag, op};
 
-use super::{Field, Operation, script, text};
+use super::{Field, Operation, SILENTLY, script, text};
 use crate::definition::{BootAction, BootStep, Stage, Template, defaults};
 
 /// Runs what comes before `--`, and what comes after it if that fails.
@@ -108,7 +108,7 @@ fn write(
         let argv = [Template::text("chown"), Template::text(owner), path.clone()];
         // Shown only if it fails.
         let run = Operation::run(argv.to_vec(), Template::default());
-        operations.push(run.title(&format!(" {}", step.name)));
+        operations.push(run.title(&format!("{SILENTLY}{}", step.name)));
     }
     operations
 }

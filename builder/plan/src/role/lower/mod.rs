@@ -137,7 +137,8 @@ impl Operation {
     }
 }
 
-/// Before the title of what is only shown when it fails.
+/// Before the title of what is only shown when it fails. What comes before the step's titled operation
+/// needs none: the engine looks ahead.
 pub(super) const SILENTLY: char = ' ';
 
 /// How long a command of a step may take that waits for nothing, in seconds.
@@ -176,9 +177,6 @@ pub(super) fn lower(step: &BootStep) -> Vec<Operation> {
         };
         if step.stage == Stage::Report {
             operation.flags |= flag::REPORT;
-        }
-        if operation.title.is_empty() {
-            operation.title = format!("{SILENTLY}{}", step.name);
         }
     }
     operations
