@@ -50,29 +50,31 @@ pub(super) fn claim(
     );
     let facts = [&status, &instance, &address, &region, &epoch, &held, &etag];
     let facts = facts.map(String::as_str);
+    let looked = [
+        get.sets(&facts).flags(flag::ABSENT),
+        Operation::compare(&known, is(&status), Template::text("200")),
+        Operation::compare(&mine, is(&instance), text("{{instance}}")),
+    ];
+    let titled = Operation::set("", Template::default()).title(&step.name);
+    if is_never(may_claim) {
+        let wait = Operation::repeat(super::conditions(&[&known]), 3, about);
+        return looked.into_iter().chain([wait, titled]).collect();
+    }
     let mut first = Operation::set(&go, Template::text("1")).when(&[&format!("!{known}")]);
     first.when.extend(may_claim.iter().cloned());
     let written = document_of(&go, token);
     let precondition = text(&format!(
         "{{{{#if {known}}}}}if-match: {{{{{etag}}}}}{{{{/if}}}}{{{{#if !{known}}}}}if-none-match: *{{{{/if}}}}"
     ));
-    let next = text(&format!("{{{{{epoch}}}}}"));
-    let argv = [
-        Template::text("expr"),
-        next,
-        Template::text("+"),
-        Template::text("1"),
-    ];
-    let is = |fact: &str| text(&format!("{{{{{fact}}}}}"));
-    vec![
-        get.sets(&facts).flags(flag::ABSENT),
-        Operation::compare(&known, is(&status), Template::text("200")),
-        Operation::compare(&mine, is(&instance), text("{{instance}}")),
+    let argv = ["expr", "", "+", "1"].map(Template::text);
+    let [expr, _, plus, one] = argv;
+    let next = vec![expr, is(&epoch), plus, one];
+    let claimed = [
         Operation::compare(&heir, is(&held), token.clone()),
         Operation::set(&go, Template::default()),
         first,
         // Whoever has what the holder had, and only one can have, succeeds it.
-        Operation::run(argv.to_vec(), Template::default())
+        Operation::run(next, Template::default())
             .sets(&[&go])
             .when(&[&held, &heir, &format!("!{mine}")]),
         Operation::set(&document, written).when(&[&go]),
