@@ -1,1 +1,1 @@
-MASTER_USER='replication', MASTER_PASSWORD={{secret.replication}}, MASTER_SSL=1, MASTER_SSL_CA='/etc/vmimage/tls/ca.pem', MASTER_SSL_VERIFY_SERVER_CERT=1, MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=5
+MASTER_PASSWORD={{secret.replication}}

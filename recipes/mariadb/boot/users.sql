@@ -1,9 +1,1 @@
-CREATE USER IF NOT EXISTS replication@'10.%' REQUIRE SSL;
-ALTER USER replication@'10.%' IDENTIFIED BY {{secret.replication}};
-GRANT REPLICATION SLAVE ON *.* TO replication@'10.%';
-CREATE USER IF NOT EXISTS virtualmin@'10.%' REQUIRE SSL;
-ALTER USER virtualmin@'10.%' IDENTIFIED BY {{secret.database-admin}};
-GRANT ALL ON *.* TO virtualmin@'10.%' WITH GRANT OPTION;
-REVOKE SUPER, SHUTDOWN, FILE, READ_ONLY ADMIN, BINLOG ADMIN, BINLOG REPLAY, REPLICATION SLAVE, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN ON *.* FROM virtualmin@'10.%';
-CREATE USER IF NOT EXISTS prometheus@localhost IDENTIFIED VIA unix_socket;
-GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.* TO prometheus@localhost;
+SET @replication = {{secret.replication}}, @admin = {{secret.database-admin}};
