@@ -45,7 +45,7 @@ impl Chance {
 #[test]
 fn programs() {
     let samples: [&[u8]; 2] = [
-        b"web\0h\0g\0p\0a\nb\0\x0012\0\x02\x05\x20\x21300\0\x20\0title\0x\x06\0\0\0\0\0",
+        b"web\0h\0g\0p\0a\nb\0\x0012\0\x02\x05\x20\x21300\0\x20\0title\0x\x7f\0\0\0\0\0",
         b"\x05\0\0\x0030\0\x20\0 title\0\x20\x21\x003\0about\0\0\0",
     ];
     let mut chance = Chance(1);

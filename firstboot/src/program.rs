@@ -101,8 +101,9 @@ pub mod mark {
     pub const FIELD: u8 = 4;
     /// Ends [`EACH`] and [`IF`].
     pub const END: u8 = 5;
-    /// Ends an argument.
-    pub const ITEM: u8 = 6;
+    /// Ends an argument. It is no number of a fact, negated or not, of a field or of a quote, which may
+    /// stand in an argument.
+    pub const ITEM: u8 = 0x7f;
 }
 
 /// How a value is quoted where it is put.

@@ -69,7 +69,7 @@ mod tests {
     use super::{Step, header};
 
     const HEADER: &[u8] = b"web\0h\0g\0p\0a\nb\0\x0012\0";
-    const STEP: &[u8] = b"\x02\x05\x20\x21300\0\x20\0title\0x\x06\0\0\0\0\0rest";
+    const STEP: &[u8] = b"\x02\x05\x20\x21300\0\x20\0title\0x\x7f\0\0\0\0\0rest";
 
     #[test]
     fn a_program_is_read_as_it_was_written() {
@@ -87,7 +87,7 @@ mod tests {
         );
         assert_eq!(
             step.fields,
-            [&b"300"[..], b"\x20", b"title", b"x\x06", b"", b"", b"", b""]
+            [&b"300"[..], b"\x20", b"title", b"x\x7f", b"", b"", b"", b""]
         );
         assert!(step.has(4) && !step.has(2));
     }

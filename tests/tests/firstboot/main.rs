@@ -72,14 +72,14 @@ fn whole() -> Program {
                 b"\x01\x10\x01",
                 b"\x01\x0c\x01/claim.json",
                 UNSIGNED,
-                b"instance\x06epoch\x06<etag>\x06*\x06",
+                b"instance\x7fepoch\x7f<etag>\x7f*\x7f",
             ],
         )
         .step(
             op::REQUEST,
             out(41, flag::SECRET),
             "a secret",
-            &[b"ssm", b"\x01\x04\x01", b"", secret, b"Value\x06"],
+            &[b"ssm", b"\x01\x04\x01", b"", secret, b"Value\x7f"],
         )
         .step(
             op::SET,
@@ -330,7 +330,7 @@ fn lists_are_gone_through_and_pages_are_put_together() {
                 b"\x01\x04\x01",
                 b"",
                 b"data = \"Action=DescribeSubnets&Version=2016-11-15&MaxResults=5\"\n",
-                b"*\x06",
+                b"*\x7f",
             ],
         )
         .step(

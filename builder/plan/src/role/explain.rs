@@ -106,7 +106,7 @@ impl Reader<'_> {
         let mut rest = bytes.iter().copied();
         let mut plain = Vec::new();
         while let Some(byte) = rest.next() {
-            if !(mark::FACT..=mark::ITEM).contains(&byte) {
+            if !(mark::FACT..=mark::END).contains(&byte) && byte != mark::ITEM {
                 plain.push(byte);
                 continue;
             }
@@ -190,7 +190,7 @@ mod tests {
             0,
             " command",
             &[
-                b"cat\x06\x01\x09\x01\x06",
+                b"cat\x7f\x01\x09\x01\x7f",
                 b"\x01\x20\x02;\x02\x21\x04\x02\x01,\x05",
             ],
         );

@@ -123,10 +123,20 @@ fn files_and_facts() {
         &[
             b"\x01\0\x20\x0060\0\0n\0/etc/x\0a=\x01\x02\x04\x00416\0\0\0",
             b"\x01\0\0\x0060\0\0n\0/etc/y\0\0\0\0\0",
-            b"\x02\0\0\x0060\0\0 n\0chown\x06a:b\x06/etc/y\x06\0\0\0\0\0",
+            b"\x02\0\0\x0060\0\0 n\0chown\x7fa:b\x7f/etc/y\x7f\0\0\0\0\0",
             b"\x04\0\x21\x0060\0\x20\x8e\0n\0\x01\x05\x01\0\0\0\0\0",
             b"\x04\x01\x22\x0060\0\0n\0\x01\x21\x05\0x\0\0\0\0",
         ],
+    );
+}
+
+#[test]
+fn every_fact_may_stand_in_an_argument() {
+    // The sixth, and the sixth way to quote.
+    check(
+        &step("run = [\"{{aws-domain}}\", \"{{zone|pem40}}x\"]\nalways = true"),
+        "",
+        &[b"\x02\0\0\x00300\0\0n\0\x01\x06\x01\x7f\x01\x05\x06x\x7f\0\0\0\0\0"],
     );
 }
 
@@ -139,11 +149,11 @@ fn commands() {
             + &step("wait = [\"a\"]\nexpect = \"{{said}}\"")),
         "",
         &[
-            b"\x02\0\0\x007\0\0n\0a\x06\x01\x05\x01\x06\0\0\0\0\0",
-            b"\x02\x01\x20\x00300\0\0n\0a\x06\0\x01\x05\x02\0\0\0\0",
-            b"\x02\x10\x21\x00300\0\0 n\0b\x06c\x06\0\0\0\0\0",
-            b"\x02\0\0\x00300\0\xa1\0n\0a\x06\0\0\0\0\0",
-            b"\x02\x08\0\x00120\0\0n\0a\x06\0\0\x01\x20\x01\0\0\0",
+            b"\x02\0\0\x007\0\0n\0a\x7f\x01\x05\x01\x7f\0\0\0\0\0",
+            b"\x02\x01\x20\x00300\0\0n\0a\x7f\0\x01\x05\x02\0\0\0\0",
+            b"\x02\x10\x21\x00300\0\0\0b\x7fc\x7f\0\0\0\0\0",
+            b"\x02\0\0\x00300\0\xa1\0n\0a\x7f\0\0\0\0\0",
+            b"\x02\x08\0\x00120\0\0n\0a\x7f\0\0\x01\x20\x01\0\0\0",
         ],
     );
 }
@@ -159,7 +169,7 @@ fn units_are_started_and_stopped_when_the_launch_fails() {
             steps[0].deadline_secs
         ),
         (
-            &b"systemctl\x06start\x06a.service\x06b@\x01\x0e\x01.timer\x06"[..],
+            &b"systemctl\x7fstart\x7fa.service\x7fb@\x01\x0e\x01.timer\x7f"[..],
             0,
             60
         )
@@ -168,7 +178,7 @@ fn units_are_started_and_stopped_when_the_launch_fails() {
     assert_eq!(
         (stop.fields[0].as_slice(), stop.flags, stop.deadline_secs),
         (
-            &b"systemctl\x06stop\x06--no-block\x06a.service\x06b@\x01\x0e\x01.timer\x06"[..],
+            &b"systemctl\x7fstop\x7f--no-block\x7fa.service\x7fb@\x01\x0e\x01.timer\x7f"[..],
             flag::FAILED | flag::MAY_FAIL,
             10
         )

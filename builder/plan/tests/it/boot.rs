@@ -269,7 +269,7 @@ fn what_each_kind_has_is_checked() {
         ("run = []\nunless = [\"bin/x\"]", "\
 0:7 `run` names no program
 1:10 the program `bin/x` is a relative path"),
-        ("run = [\"x\\u0001\"]", "0:8 the byte 1 in a text (the bytes 0 to 6 have a meaning in role programs; leave them out)"),
+        ("run = [\"x\\u0001\"]", "0:8 the byte 1 in a text (the bytes 0 to 5 and 127 have a meaning in role programs; leave them out)"),
         ("wait = [\"\"]\nstdin = \"\"\nstdin-template = \"boot/x\"", "\
 0:8 `wait` names no program
 1:9 the step has both `stdin-template` and `stdin`"),

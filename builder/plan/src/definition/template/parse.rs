@@ -177,12 +177,15 @@ impl Parser {
         if literal.is_empty() {
             return;
         }
-        if let Some(byte) = literal.bytes().position(|byte| byte <= mark::ITEM) {
+        if let Some(byte) = literal.bytes().position(is_mark) {
             let place = at.start + byte;
             self.mistake(
                 place..place + 1,
                 format!("the byte {} in a text", text.as_bytes()[place]),
-                Some("the bytes 0 to 6 have a meaning in role programs; leave them out".to_owned()),
+                Some(
+                    "the bytes 0 to 5 and 127 have a meaning in role programs; leave them out"
+                        .to_owned(),
+                ),
             );
         }
         self.pieces.push(Piece::Text(literal.to_owned()));
@@ -327,6 +330,11 @@ impl Parser {
     }
 }
 
+/// Whether a byte has a meaning in template encoding.
+fn is_mark(byte: u8) -> bool {
+    byte <= mark::END || byte == mark::ITEM
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Condition, Parsed, Piece, Quote, Setting, Template, parse_template};
@@ -426,7 +434,7 @@ mod tests {
             ),
             (
                 "ab\u{3}",
-                "2..3 the byte 3 in a text (the bytes 0 to 6 have a meaning in role programs; leave them out)",
+                "2..3 the byte 3 in a text (the bytes 0 to 5 and 127 have a meaning in role programs; leave them out)",
             ),
         ] {
             let mistakes = parse(text).mistakes;
