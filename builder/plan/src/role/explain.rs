@@ -17,9 +17,13 @@ pub fn explain(compiled: &RoleProgram, described: &Described) -> String {
         compiled,
         described,
     };
+    let steps = &compiled.program.steps;
     let mut text = String::new();
-    for (number, step) in (1..).zip(&compiled.program.steps) {
-        reader.step(number, step, &mut text);
+    for (index, step) in steps.iter().enumerate() {
+        // What has no title is a part of the next step that has one.
+        let titled = steps[index..].iter().find(|step| !step.title.is_empty());
+        let title = titled.map_or(&b""[..], |step| &step.title);
+        reader.step(index + 1, step, title, &mut text);
     }
     text
 }
@@ -30,8 +34,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn step(&self, number: usize, step: &Step, text: &mut String) {
-        let title = String::from_utf8_lossy(&step.title);
+    fn step(&self, number: usize, step: &Step, title: &[u8], text: &mut String) {
+        let title = String::from_utf8_lossy(title);
         let stage = if step.flags & flag::REPORT != 0 {
             " (report)"
         } else if step.flags & flag::FAILED != 0 {
