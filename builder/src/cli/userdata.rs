@@ -151,14 +151,14 @@ fn write(arguments: &UserdataArguments, bytes: &[u8]) -> Result<(), Failure> {
     }
     // Who reads no further has what was wanted.
     let written = output.write_all(bytes).and_then(|()| output.flush());
-    written.or_else(|source| match source.kind() {
-        io::ErrorKind::BrokenPipe => Ok(()),
-        _ => {
-            let path = "standard output".to_owned();
-            Err(Failure::unchanged(
-                &OutputError::Write { path, source },
-                None,
-            ))
+    written.or_else(|source| {
+        if source.kind() == io::ErrorKind::BrokenPipe {
+            return Ok(());
         }
+        let path = "standard output".to_owned();
+        Err(Failure::unchanged(
+            &OutputError::Write { path, source },
+            None,
+        ))
     })
 }

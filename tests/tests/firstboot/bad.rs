@@ -207,80 +207,80 @@ fn a_step_that_fails_abandons_the_launch_and_says_why() {
     );
 }
 
+/// A program of one step, and why it ends.
+type Failing = (Program, &'static str);
+
+fn check_reasons(table: Vec<Failing>) {
+    for (program, reason) in table {
+        abandons(&World::new(), &program, &format!("x: {reason}"));
+    }
+}
+
+fn step(op: u8, how: How<'_>, fields: &[&[u8]]) -> Program {
+    Program::new("storage").step(op, how, "x", fields)
+}
+
+fn command(how: How<'_>, arguments: &[&str]) -> Program {
+    step(op::RUN, how, &[&argv(arguments)])
+}
+
 #[test]
-fn every_way_to_fail_has_its_words() {
+fn every_way_of_commands_to_fail_has_its_words() {
     let late = How { secs: 1, ..how() };
-    let secret = flags(flag::SECRET);
-    let table: Vec<(Program, &str)> = vec![
+    let again = How {
+        flags: flag::RETRY,
+        ..late
+    };
+    check_reasons(vec![
         (
-            Program::new("storage").step(op::RUN, how(), "x", &[&argv(&["no-such-program"])]),
+            command(how(), &["no-such-program"]),
             "a program failed: no-such-program (exit status 127): /usr/bin/env: 'no-such-program': No such file or directory",
         ),
         (
-            Program::new("storage").step(op::RUN, late, "x", &[&argv(&["sleep", "30"])]),
+            command(late, &["sleep", "30"]),
             "a program was killed because its time was over: sleep (exit status 255): ",
         ),
+        // What a secret takes part in is not shown.
         (
-            Program::new("storage").step(
-                op::RUN,
-                secret,
-                "x",
-                &[&argv(&["sh", "-c", "echo password >&2; exit 1"])],
+            command(
+                flags(flag::SECRET),
+                &["sh", "-c", "echo password >&2; exit 1"],
             ),
             "a program failed: sh (exit status 1)",
         ),
         (
-            Program::new("storage").step(
-                op::RUN,
-                How {
-                    secs: 1,
-                    flags: flag::RETRY,
-                    ..how()
-                },
-                "x",
-                &[&argv(&["sh", "-c", "echo not yet; exit 3"])],
-            ),
+            command(again, &["sh", "-c", "echo not yet; exit 3"]),
             "not in time: sh (exit status 3): not yet",
         ),
+    ]);
+}
+
+#[test]
+fn every_other_way_to_fail_has_its_words() {
+    let late = How { secs: 1, ..how() };
+    check_reasons(vec![
         (
-            Program::new("storage").step(
-                op::FAIL,
-                how(),
-                "x",
-                &[b"what the program says of \x01\x0e\x05"],
-            ),
+            step(op::FAIL, how(), &[b"what the program says of \x01\x0e\x05"]),
             "what the program says of 2",
         ),
         (
-            Program::new("storage").step(op::WRITE, how(), "x", &[b"/proc/no/file", b"x", b"420"]),
+            step(op::WRITE, how(), &[b"/proc/no/file", b"x", b"420"]),
             "cannot write or start: /proc/no/file",
         ),
+        (step(99, how(), &[]), "the role program is damaged: "),
         (
-            Program::new("storage").step(99, how(), "x", &[]),
-            "the role program is damaged: ",
-        ),
-        (
-            Program::new("storage").step(
-                op::REPEAT,
-                How { secs: 1, ..how() },
-                "x",
-                &[&[99], b"0", b"slot \x01\x0e\x05"],
-            ),
+            step(op::REPEAT, late, &[&[99], b"0", b"slot \x01\x0e\x05"]),
             "not in time: slot 2",
         ),
         (
-            Program::new("storage").step(
+            step(
                 op::REQUEST,
                 how(),
-                "x",
                 &[b"s3", b"us-east-1", b"\x01\x0c\x01/none", UNSIGNED],
             ),
             "AWS refuses: http://127.0.0.1:8080/state/hosting/none 404 NoSuchKey",
         ),
-    ];
-    for (program, reason) in table {
-        abandons(&World::new(), &program, &format!("x: {reason}"));
-    }
+    ]);
 }
 
 #[test]

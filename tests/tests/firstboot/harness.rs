@@ -134,8 +134,8 @@ impl World {
         let cloud = Arc::new(Mutex::new(cloud));
         let authority = CertificateAuthority::new().unwrap();
         let listener = Listener::Http(namespace.bind("127.0.0.1:8080"));
-        let served = Arc::clone(&cloud);
-        let server = serve(vec![listener], served, clock, &authority, Arc::new(|| {}));
+        let account = Arc::clone(&cloud);
+        let server = serve(vec![listener], account, clock, &authority, Arc::new(|| {}));
         let mut world = Self {
             namespace,
             cloud,

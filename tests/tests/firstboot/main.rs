@@ -34,80 +34,52 @@ fn flags(flags: u8) -> How<'static> {
 /// What S3 wants of requests whose body is not signed, as curl's configuration has it.
 const UNSIGNED: &[u8] = b"header = \"x-amz-content-sha256: UNSIGNED-PAYLOAD\"\n";
 
+/// Claims an object for the node.
+const PUT: &[u8] = b"header = \"x-amz-content-sha256: UNSIGNED-PAYLOAD\"\nrequest = PUT\nheader = \"if-none-match: *\"\ndata-raw = \"{\\\"epoch\\\":1,\\\"instance\\\":\\\"\x01\x01\x01\\\"}\"\n";
+
+/// Reads a secret.
+const SECRET: &[u8] = b"header = \"content-type: application/x-amz-json-1.1\"\nheader = \"x-amz-target: AmazonSSM.GetParameter\"\ndata-raw = \"{\\\"WithDecryption\\\":true,\\\"Name\\\":\\\"/vmimage/\x01\x09\x01/password\\\"}\"\n";
+
+const CLAIM: [&[u8]; 3] = [b"s3", b"\x01\x10\x01", b"\x01\x0c\x01/claim.json"];
+
+fn out(out: u8, flags: u8) -> How<'static> {
+    How {
+        flags,
+        out,
+        ..how()
+    }
+}
+
+fn when(when: &[u8]) -> How<'_> {
+    How { when, ..how() }
+}
+
 /// Every kind of step.
 fn whole() -> Program {
-    let put = b"header = \"x-amz-content-sha256: UNSIGNED-PAYLOAD\"\nrequest = PUT\nheader = \"if-none-match: *\"\ndata-raw = \"{\\\"epoch\\\":1,\\\"instance\\\":\\\"\x01\x01\x01\\\"}\"\n";
-    let secret = b"header = \"content-type: application/x-amz-json-1.1\"\nheader = \"x-amz-target: AmazonSSM.GetParameter\"\ndata-raw = \"{\\\"WithDecryption\\\":true,\\\"Name\\\":\\\"/vmimage/\x01\x09\x01/password\\\"}\"\n";
-    let out = |out, flags| How {
-        out,
-        flags,
-        ..how()
-    };
+    let file: [&[u8]; 3] = [b"/run/a/b/file", b"\x01\x09\x01 \x01\x0e\x05\n", b"416"];
+    let [service, region, path] = CLAIM;
+    let taken = b"instance\x7fepoch\x7f<etag>\x7f*\x7f";
+    let secret: [&[u8]; 5] = [b"ssm", b"\x01\x04\x01", b"", SECRET, b"Value\x7f"];
+    let facts = b"\x01\x21\x01|\x01\x24\x01|\x01\x26\x01|\x01\x2a\x04|\x01\x20\x01";
+    let keep = argv(&["sh", "-c", "cat >/run/facts"]);
+    let claim = [service, region, path, PUT];
+    let look = [service, region, path, UNSIGNED, taken];
+    let name = [&argv(&["cat"]), &b"said \x01\x03\x01"[..]];
     Program::new("storage")
-        .step(
-            op::WRITE,
-            out(32, 0),
-            "a file",
-            &[b"/run/a/b/file", b"\x01\x09\x01 \x01\x0e\x05\n", b"416"],
-        )
-        .step(
-            op::RUN,
-            out(33, 0),
-            "a command",
-            &[&argv(&["cat"]), b"said \x01\x03\x01"],
-        )
+        .step(op::WRITE, out(32, 0), "a file", &file)
+        .step(op::RUN, out(33, 0), "a command", &name)
         .step(op::RUN, flags(flag::ONCE), "once", &[&trace("once")])
-        .step(
-            op::REQUEST,
-            flags(flag::ABSENT),
-            "a claim",
-            &[b"s3", b"\x01\x10\x01", b"\x01\x0c\x01/claim.json", put],
-        )
-        .step(
-            op::REQUEST,
-            out(36, 0),
-            "who holds it",
-            &[
-                b"s3",
-                b"\x01\x10\x01",
-                b"\x01\x0c\x01/claim.json",
-                UNSIGNED,
-                b"instance\x7fepoch\x7f<etag>\x7f*\x7f",
-            ],
-        )
-        .step(
-            op::REQUEST,
-            out(41, flag::SECRET),
-            "a secret",
-            &[b"ssm", b"\x01\x04\x01", b"", secret, b"Value\x7f"],
-        )
+        .step(op::REQUEST, flags(flag::ABSENT), "a claim", &claim)
+        .step(op::REQUEST, out(36, 0), "who holds it", &look)
+        .step(op::REQUEST, out(41, flag::SECRET), "a secret", &secret)
         .step(
             op::SET,
             out(43, flag::COMPARE),
             "",
             &[b"\x01\x25\x01", b"\x01\x01\x01"],
         )
-        .step(
-            op::RUN,
-            How {
-                when: &[43],
-                ..how()
-            },
-            "mine",
-            &[
-                &argv(&["sh", "-c", "cat >/run/facts"]),
-                b"\x01\x21\x01|\x01\x24\x01|\x01\x26\x01|\x01\x2a\x04|\x01\x20\x01",
-            ],
-        )
-        .step(
-            op::RUN,
-            How {
-                when: &[43 | 0x80],
-                ..how()
-            },
-            "not mine",
-            &[&argv(&["false"])],
-        )
+        .step(op::RUN, when(&[43]), "mine", &[&keep, facts])
+        .step(op::RUN, when(&[0xab]), "not mine", &[&argv(&["false"])])
         .step(op::RUN, flags(flag::REPORT), "", &[&trace("report")])
         .step(op::RUN, flags(flag::FAILED), "", &[&trace("failed")])
 }
@@ -221,7 +193,7 @@ fn one_that_is_killed_anywhere_goes_on_where_it_was() {
     }
     for number in 0..steps {
         let mut child = world.start(&program, "launch");
-        expected.push_str(&format!("begin{number}\n"));
+        expected += &format!("begin{number}\n");
         wait_until(Duration::from_secs(20), "the step begins", || {
             world.trace() == expected
         });
@@ -229,12 +201,12 @@ fn one_that_is_killed_anywhere_goes_on_where_it_was() {
         child.wait().unwrap();
         // What it had begun ends by itself, as it may on a node.
         fs::remove_file(world.path(&format!("run/hold{number}"))).unwrap();
-        expected.push_str(&format!("end{number}\n"));
+        expected += &format!("end{number}\n");
         wait_until(Duration::from_secs(20), "the command ends", || {
             world.trace() == expected
         });
         // Nobody knows whether it was done: it is done again.
-        expected.push_str(&format!("begin{number}\nend{number}\n"));
+        expected += &format!("begin{number}\nend{number}\n");
     }
     let outcome = world.run(&program);
     assert_eq!((outcome.code, world.trace()), (Some(0), expected));
@@ -243,11 +215,6 @@ fn one_that_is_killed_anywhere_goes_on_where_it_was() {
 
 #[test]
 fn steps_repeat_until_something_holds() {
-    let out = |out, flags| How {
-        out,
-        flags,
-        ..how()
-    };
     let program = Program::new("storage")
         .step(op::RUN, how(), "", &[&trace("x")])
         .step(
@@ -283,12 +250,9 @@ fn steps_repeat_until_something_holds() {
 }
 
 #[test]
-fn lists_are_gone_through_and_pages_are_put_together() {
-    let out = |out, flags| How {
-        out,
-        flags,
-        ..how()
-    };
+fn lists_are_gone_through() {
+    let say = |what| argv(&["sh", "-c", "echo \"$@\" >>/run/trace", "sh", what, "end"]);
+    let each = How { each: 32, ..how() };
     let program = Program::new("storage")
         .step(
             op::SET,
@@ -296,54 +260,34 @@ fn lists_are_gone_through_and_pages_are_put_together() {
             "",
             &[b"1 i-1 10.0.0.1\n2 i-2 10.0.0.2"],
         )
-        .step(
-            op::RUN,
-            How { each: 32, ..how() },
-            "each",
-            &[&argv(&[
-                "sh",
-                "-c",
-                "echo \"$1\" >>/run/trace",
-                "sh",
-                "\u{4}\u{2}\u{1}",
-            ])],
-        )
+        .step(op::RUN, each, "each", &[&say("\u{4}\u{2}\u{1}")])
         .step(
             op::RUN,
             how(),
             "all",
-            &[&argv(&[
-                "sh",
-                "-c",
-                "echo \"$@\" >>/run/trace",
-                "sh",
-                "\u{2} n\u{4}\u{7}\u{1}\u{5}",
-                "end",
-            ])],
-        )
-        .step(
-            op::REQUEST,
-            out(40, flag::PAGES | flag::APPEND),
-            "pages",
-            &[
-                b"ec2",
-                b"\x01\x04\x01",
-                b"",
-                b"data = \"Action=DescribeSubnets&Version=2016-11-15&MaxResults=5\"\n",
-                b"*\x7f",
-            ],
-        )
-        .step(
-            op::RUN,
-            how(),
-            "",
-            &[
-                &argv(&["sh", "-c", "grep -o '<subnetId>' | wc -l >>/run/trace"]),
-                b"\x01\x29\x07",
-            ],
+            &[&say("\u{2} n\u{4}\u{7}\u{1}\u{5}")],
         );
     let world = World::new();
     let outcome = world.run(&program);
     assert_eq!(outcome.code, Some(0), "{}", outcome.said);
-    assert_eq!(world.trace(), "10.0.0.1\n10.0.0.2\nn1 n2 end\n3\n");
+    assert_eq!(world.trace(), "10.0.0.1 end\n10.0.0.2 end\nn1 n2 end\n");
+}
+
+#[test]
+fn pages_are_put_together() {
+    let describe = b"data = \"Action=DescribeSubnets&Version=2016-11-15&MaxResults=5\"\n";
+    let ask: [&[u8]; 5] = [b"ec2", b"\x01\x04\x01", b"", describe, b"*\x7f"];
+    let count = argv(&["sh", "-c", "grep -o '<subnetId>' | wc -l >>/run/trace"]);
+    let program = Program::new("storage")
+        .step(
+            op::REQUEST,
+            out(40, flag::PAGES | flag::APPEND),
+            "pages",
+            &ask,
+        )
+        .step(op::RUN, how(), "", &[&count, b"\x01\x29\x07"]);
+    let world = World::new();
+    let outcome = world.run(&program);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.said);
+    assert_eq!(world.trace(), "3\n");
 }

@@ -145,7 +145,7 @@ impl Fleet {
     pub(crate) fn replace(&self, node: &str, patience: Duration) {
         let before = self.0.instance("us-east-1", node);
         self.0.done(&["kill", node]);
-        self.until(patience, &format!("{node} is replaced"), || {
+        wait_until(patience, &format!("{node} is replaced"), || {
             let status = self.0.status();
             nodes(&status).any(|other| {
                 other.name == node && other.instance != before && other.lifecycle == "InService"
@@ -159,9 +159,5 @@ impl Fleet {
 
     pub(crate) fn heal(&self) {
         self.0.done(&["heal"]);
-    }
-
-    pub(crate) fn until(&self, patience: Duration, what: &str, condition: impl FnMut() -> bool) {
-        wait_until(patience, what, condition);
     }
 }

@@ -10,6 +10,7 @@ mod fleet;
 use std::time::Duration;
 
 use fleet::Fleet;
+use vmimage_tests::wait::wait_until;
 
 /// How long a node may take to be replaced and ready, on a busy machine.
 const REPLACED: Duration = Duration::from_mins(6);
@@ -59,7 +60,7 @@ fn databases(fleet: &Fleet) -> (String, String) {
 fn a_row_is_replicated(fleet: &Fleet) {
     let (writer, replica) = databases(fleet);
     fleet.sql(&writer, "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what TEXT); INSERT INTO shop.orders VALUES (1, 'tea')");
-    fleet.until(Duration::from_secs(30), "the row is on the replica", || {
+    wait_until(Duration::from_secs(30), "the row is on the replica", || {
         fleet.sql(&replica, "SELECT what FROM shop.orders WHERE id = 1") == "tea"
     });
     let source = fleet.done(&replica, &["mariadb", "-e", "SHOW REPLICA STATUS\\G"]);
@@ -102,8 +103,8 @@ fn replace_a_replica(fleet: &Fleet) {
     fleet.sql(&writer, "INSERT INTO shop.orders VALUES (2, 'milk')");
     fleet.replace(&replica, REPLACED);
     fleet.sql(&writer, "INSERT INTO shop.orders VALUES (3, 'bread')");
-    fleet.until(
-        Duration::from_secs(60),
+    wait_until(
+        Duration::from_mins(1),
         "the new replica has every row",
         || {
             fleet.sql(
@@ -118,7 +119,7 @@ fn replace_a_replica(fleet: &Fleet) {
 fn replace_a_storage_node(fleet: &Fleet) {
     fleet.replace("storage-2", REPLACED);
     fleet.done("web-1", &["sh", "-c", "echo after >/mnt/glusterfs/later"]);
-    fleet.until(Duration::from_mins(2), "the new node has healed", || {
+    wait_until(Duration::from_mins(2), "the new node has healed", || {
         let said = fleet.done(
             "storage-2",
             &["gluster", "volume", "heal", "gv0", "info", "summary"],
@@ -152,7 +153,7 @@ fn replace_the_writer(fleet: &Fleet) {
     fleet.replace(&writer, REPLACED);
     assert_eq!(databases(fleet), (writer.clone(), replica.clone()));
     fleet.sql(&writer, "INSERT INTO shop.orders VALUES (4, 'salt')");
-    fleet.until(
+    wait_until(
         Duration::from_mins(2),
         "the replica follows the new writer",
         || {
@@ -176,20 +177,24 @@ fn another_region_s_database_is_a_replica() {
         ("0".into(), "1".into())
     );
     fleet.sql(writer, "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what TEXT); INSERT INTO shop.orders VALUES (1, 'tea')");
-    fleet.until(
-        Duration::from_secs(60),
+    wait_until(
+        Duration::from_mins(1),
         "the row is in the other region",
         || fleet.sql(other, "SELECT what FROM shop.orders WHERE id = 1") == "tea",
     );
     // Cut off, it stays a replica; joined again, it catches up.
     fleet.partition("eu-west-1");
     fleet.sql(writer, "INSERT INTO shop.orders VALUES (2, 'milk')");
+    // Two questions: MariaDB 11.8 says 0 for the variable in one query with an aggregate.
     assert_eq!(
-        fleet.sql(other, "SELECT @@read_only, COUNT(*) FROM shop.orders"),
-        "1\t1"
+        fleet.sql(
+            other,
+            "SELECT @@read_only; SELECT COUNT(*) FROM shop.orders"
+        ),
+        "1\n1"
     );
     fleet.heal();
-    fleet.until(Duration::from_mins(2), "it catches up", || {
+    wait_until(Duration::from_mins(2), "it catches up", || {
         fleet.sql(other, "SELECT COUNT(*) FROM shop.orders") == "2"
     });
 }
