@@ -37,6 +37,7 @@ fn a_fleet_of_every_role_comes_up_and_keeps_its_data_when_nodes_are_replaced() {
     a_row_is_replicated(&fleet);
     a_file_is_shared(&fleet);
     every_node_has_reported(&fleet);
+    a_backup_is_restored(&fleet);
     replace_a_replica(&fleet);
     replace_a_storage_node(&fleet);
     replace_a_web_node(&fleet);
@@ -96,6 +97,30 @@ fn every_node_has_reported(fleet: &Fleet) {
         let role = name.rsplit_once('-').unwrap().0;
         assert_eq!(report["role"], role);
     }
+}
+
+/// The nightly backup, now; and what a person does on the day of the restore.
+fn a_backup_is_restored(fleet: &Fleet) {
+    let (writer, _) = databases(fleet);
+    fleet.done(&writer, &["systemctl", "is-active", "vmimage-backup.timer"]);
+    fleet.done(&writer, &["systemctl", "start", "vmimage-backup.service"]);
+    fleet.done(
+        &writer,
+        &["/usr/lib/vmimage/restore", "latest", "/root/restored"],
+    );
+    let restored = "/root/restored/var/lib/vmimage-backup/mariadb.sql";
+    let orders = fleet.done(
+        &writer,
+        &[
+            "grep",
+            "--after-context=1",
+            "INSERT INTO `orders`",
+            restored,
+        ],
+    );
+    assert!(orders.contains("(1,'tea')"), "{orders}");
+    let own = fleet.done(&writer, &["cat", "/root/restored/etc/hostname"]);
+    assert_eq!(own, fleet.done(&writer, &["cat", "/etc/hostname"]));
 }
 
 fn replace_a_replica(fleet: &Fleet) {

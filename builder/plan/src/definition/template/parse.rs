@@ -177,6 +177,7 @@ impl Parser {
         if literal.is_empty() {
             return;
         }
+        let is_mark = |byte| byte <= mark::END || byte == mark::ITEM;
         if let Some(byte) = literal.bytes().position(is_mark) {
             let place = at.start + byte;
             self.mistake(
@@ -328,11 +329,6 @@ impl Parser {
         }
         (name, known.unwrap_or(self.setting.quote))
     }
-}
-
-/// Whether a byte has a meaning in template encoding.
-fn is_mark(byte: u8) -> bool {
-    byte <= mark::END || byte == mark::ITEM
 }
 
 #[cfg(test)]
