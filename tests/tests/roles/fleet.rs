@@ -97,6 +97,22 @@ impl Fleet {
         ran.stdout
     }
 
+    /// What a command says that must succeed within two minutes.
+    #[track_caller]
+    pub(crate) fn soon(&self, node: &str, command: &[&str]) -> String {
+        let mut said = String::new();
+        wait_until(
+            Duration::from_mins(2),
+            &format!("{node} can {command:?}"),
+            || {
+                let ran = self.exec(node, command);
+                said = ran.stdout;
+                ran.code == 0
+            },
+        );
+        said
+    }
+
     /// What MariaDB says, without column names.
     #[track_caller]
     pub(crate) fn sql(&self, node: &str, statements: &str) -> String {
