@@ -2,15 +2,20 @@
 
 use std::fs;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use vmimage_tests::lab::{Lab, nodes};
 use vmimage_tests::project::{Project, Ran, repository, run};
 use vmimage_tests::wait::wait_until;
 
-/// A fleet that is up.
-pub(crate) struct Fleet(Lab);
+/// A fleet that is up; one at a time, because two would take each other's time.
+pub(crate) struct Fleet(
+    Lab,
+    #[expect(dead_code, reason = "is held")] MutexGuard<'static, ()>,
+);
+
+static ONE: Mutex<()> = Mutex::new(());
 
 /// A project with the fleets, and the large image baked, once for all tests.
 fn project() -> &'static Project {
@@ -48,10 +53,12 @@ fn two_regions(fleet: &str) -> String {
 
 impl Fleet {
     pub(crate) fn up(name: &str, file: &str) -> Self {
+        // A test that failed while it held it is no other's business.
+        let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Lab::new(project(), name);
         let ran = lab.up(file, "image");
         assert_eq!(ran.code, 0, "{}\n{}", ran.stderr, ran.stdout);
-        Self(lab)
+        Self(lab, turn)
     }
 
     /// The nodes' names, sorted.
