@@ -4,6 +4,8 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use crate::aws::report::{TargetAnswer, TargetReport};
+
 /// A target that a listener forwards to, and how it is checked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TargetCheck {
@@ -27,6 +29,20 @@ pub struct TargetCheck {
     pub healthy: u64,
     /// Bad answers in a row that make a target unhealthy.
     pub unhealthy: u64,
+}
+
+impl TargetCheck {
+    /// What is told of the target when checks have made it healthy or unhealthy.
+    #[must_use]
+    pub fn report(&self, health: TargetAnswer) -> TargetReport<'_> {
+        TargetReport {
+            region: &self.region,
+            target_group: &self.target_group,
+            target: &self.target,
+            port: self.port,
+            health,
+        }
+    }
 }
 
 /// What a target is asked.

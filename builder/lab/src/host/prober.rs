@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::tally::Tally;
 use super::{HostError, Shared, probe};
-use crate::aws::{TargetCheck, TargetReport};
+use crate::aws::TargetCheck;
 use crate::network::Region;
 
 /// How often the account is asked what is to be checked.
@@ -95,13 +95,7 @@ async fn watch_target(shared: Arc<Shared>, tls: TlsConnector, check: TargetCheck
         let Some(health) = tally.count(answer) else {
             continue;
         };
-        let report = TargetReport {
-            region: &check.region,
-            target_group: &check.target_group,
-            target: &check.target,
-            port: check.port,
-            health,
-        };
+        let report = check.report(health);
         let now = shared.clock.moment().now;
         shared.cloud().aws_mut().target_health(&report, now);
     }

@@ -40,14 +40,7 @@ fn register(bed: &mut Bed, group: &str, target: &str) {
 }
 
 fn report(bed: &mut Bed, check: &TargetCheck, health: TargetAnswer) {
-    let report = TargetReport {
-        region: &check.region,
-        target_group: &check.target_group,
-        target: &check.target,
-        port: check.port,
-        health,
-    };
-    bed.aws.target_health(&report, bed.now);
+    bed.aws.target_health(&check.report(health), bed.now);
 }
 
 /// State, reason and description of every target of a group.
