@@ -29,7 +29,7 @@ pub fn run(
     let mut status = Err(Fault::System);
     if sys::write_all(standard, input).is_ok() && sys::seek(standard, 0, false).is_ok() {
         match sys::fork() {
-            Ok(None) => become_program(arguments, standard),
+            Ok(None) => become_program(arguments, [standard, said, complained]),
             Ok(Some(child)) => status = Ok(finish(child, milliseconds)),
             Err(_) => {}
         }
@@ -47,11 +47,11 @@ fn take(file: Fd, into: &mut Text) {
     sys::close(file);
 }
 
-/// The three files have descriptors from `first` on.
-fn become_program(arguments: &[u8], first: Fd) -> ! {
+/// Whatever descriptors the files have: those of one process need not follow each other.
+fn become_program(arguments: &[u8], files: [Fd; 3]) -> ! {
     sys::new_session();
-    for standard in 0..3 {
-        sys::duplicate(first + standard, standard);
+    for (standard, file) in (0..).zip(files) {
+        sys::duplicate(file, standard);
     }
     sys::execute(Text::default().push(ENVIRONMENT).push(arguments).get());
     sys::exit(NOT_FOUND)

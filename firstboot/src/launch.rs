@@ -13,10 +13,8 @@ use crate::sys;
 
 /// Exit status: the node is what it should be.
 pub const READY: u8 = 0;
-/// Exit status: a step failed; Auto Scaling was told.
+/// Exit status: a step failed, one that is damaged too; Auto Scaling was told.
 pub const FAILED: u8 = 1;
-/// Exit status: the program or the command line is damaged.
-pub const BAD_INPUT: u8 = 2;
 /// Exit status: it is not known who this is, so nobody could be told.
 pub const UNKNOWN: u8 = 3;
 /// Exit status: the node is ready, but Auto Scaling could not be told.

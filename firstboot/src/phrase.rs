@@ -17,8 +17,6 @@ pub const C: u8 = SCRATCH + 2;
 pub const D: u8 = SCRATCH + 3;
 /// `{e}`
 pub const E: u8 = SCRATCH + 4;
-/// `{f}`
-pub const F: u8 = SCRATCH + 5;
 
 /// Text in which `{name}` is a fact as it is and `{name|json}` one as a JSON string.
 #[macro_export]
