@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use firstboot::program::mark::ITEM;
 use vmimage_lab::aws::{Image, ImageState};
 use vmimage_lab::imds::Instance;
 use vmimage_lab::node::NodeLaunch;
@@ -17,66 +16,9 @@ use vmimage_plan::role::executable;
 pub(crate) use vmimage_tests::metadata::{Answer, Faults, Namespace, answer, listen, status};
 use vmimage_tests::wait::wait_until;
 
+pub(crate) use super::program::{How, Program, argv};
+
 pub(crate) const REGION: &str = "eu-west-1";
-
-/// A role program, written as the compiler would.
-pub(crate) struct Program {
-    role: &'static str,
-    steps: Vec<Vec<u8>>,
-}
-
-/// What is common to steps.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct How<'a> {
-    pub(crate) flags: u8,
-    pub(crate) out: u8,
-    pub(crate) each: u8,
-    pub(crate) secs: u16,
-    pub(crate) when: &'a [u8],
-}
-
-impl Program {
-    pub(crate) fn new(role: &'static str) -> Self {
-        Self {
-            role,
-            steps: Vec::new(),
-        }
-    }
-
-    pub(crate) fn step(mut self, op: u8, how: How<'_>, title: &str, fields: &[&[u8]]) -> Self {
-        let mut step = vec![op, how.flags, how.out, how.each];
-        step.extend(how.secs.to_string().bytes());
-        step.push(0);
-        for field in [how.when, title.as_bytes()]
-            .iter()
-            .chain(fields)
-            .chain(&[&b""[..]; 5])
-            .take(7)
-        {
-            step.extend_from_slice(field);
-            step.push(0);
-        }
-        self.steps.push(step);
-        self
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let count = self.steps.len();
-        let header = format!(
-            "{}\0vmimage-launch\0hosting-{0}-2\0us-east-1\0us-east-1\neu-west-1\0http://127.0.0.1:8080\0{count}\0",
-            self.role
-        );
-        [header.into_bytes(), self.steps.concat()].concat()
-    }
-}
-
-/// Arguments of a command.
-pub(crate) fn argv(arguments: &[&str]) -> Vec<u8> {
-    let ended = arguments
-        .iter()
-        .map(|one| [one.as_bytes(), &[ITEM]].concat());
-    ended.collect::<Vec<_>>().concat()
-}
 
 /// How the engine ended.
 pub(crate) struct Outcome {
@@ -88,12 +30,16 @@ pub(crate) struct Outcome {
 pub(crate) struct World {
     pub(crate) namespace: Namespace,
     pub(crate) cloud: Arc<Mutex<Cloud>>,
+    pub(crate) clock: Clock,
     pub(crate) requests: Arc<Mutex<Vec<String>>>,
     pub(crate) instance: String,
     operator: String,
     folder: tempfile::TempDir,
     _server: Server,
 }
+
+/// How long groups wait for a sign of life.
+const HOOK_SECS: u32 = 600;
 
 /// Tags of a storage node.
 pub(crate) const TAGS: [(&str, &str); 4] = [
@@ -112,6 +58,20 @@ impl World {
     /// With faults of the metadata service, these tags on the instance, and whatever else is to be
     /// different.
     pub(crate) fn with(
+        faults: Faults,
+        tags: &[(&str, &str)],
+        change: impl FnOnce(&mut Instance),
+    ) -> Self {
+        Self::made(HOOK_SECS, faults, tags, change)
+    }
+
+    /// With a group that waits so long for a sign of life.
+    pub(crate) fn with_hook(secs: u32) -> Self {
+        Self::made(secs, &[], &TAGS, |_| {})
+    }
+
+    fn made(
+        hook_secs: u32,
         faults: Faults,
         tags: &[(&str, &str)],
         change: impl FnOnce(&mut Instance),
@@ -135,17 +95,25 @@ impl World {
         let authority = CertificateAuthority::new().unwrap();
         let listener = Listener::Http(namespace.bind("127.0.0.1:8080"));
         let account = Arc::clone(&cloud);
-        let server = serve(vec![listener], account, clock, &authority, Arc::new(|| {}));
+        let ticking = clock.clone();
+        let server = serve(
+            vec![listener],
+            account,
+            ticking,
+            &authority,
+            Arc::new(|| {}),
+        );
         let mut world = Self {
             namespace,
             cloud,
+            clock,
             requests: Arc::default(),
             instance: String::new(),
             operator: format!("{}:{}", key.access_key_id, key.secret_access_key),
             folder: tempfile::tempdir().unwrap(),
             _server: server.unwrap(),
         };
-        world.launch_group(&ami.unwrap(), tags);
+        world.launch_group(&ami.unwrap(), tags, hook_secs);
         let described = {
             let mut cloud = world.cloud.lock().unwrap();
             let role = cloud.instance_role("node", &world.instance, Duration::ZERO);
@@ -159,7 +127,7 @@ impl World {
     }
 
     /// A state bucket, and a group with its hook that launches one instance.
-    fn launch_group(&mut self, ami: &str, tags: &[(&str, &str)]) {
+    fn launch_group(&mut self, ami: &str, tags: &[(&str, &str)], hook_secs: u32) {
         self.curl("us-east-1", "s3", "state", &["--request", "PUT"]);
         let mut template = vec![
             "Action=CreateLaunchTemplate".to_owned(),
@@ -194,7 +162,7 @@ impl World {
                 "AvailabilityZones.member.1=eu-west-1a",
                 &format!("{hook}.LifecycleHookName=vmimage-launch"),
                 &format!("{hook}.LifecycleTransition=autoscaling:EC2_INSTANCE_LAUNCHING"),
-                &format!("{hook}.HeartbeatTimeout=600"),
+                &format!("{hook}.HeartbeatTimeout={hook_secs}"),
                 &format!("{hook}.DefaultResult=ABANDON"),
             ],
         );
@@ -229,6 +197,25 @@ impl World {
             arguments.extend(["--data-urlencode", parameter]);
         }
         self.curl(REGION, service, "", &arguments)
+    }
+
+    /// Makes the data volume of the slot; gives its id.
+    pub(crate) fn create_volume(&self, size_gib: u32) -> String {
+        let mut parameters = vec![
+            "Action=CreateVolume".to_owned(),
+            "Version=2016-11-15".to_owned(),
+            "AvailabilityZone=eu-west-1a".to_owned(),
+            format!("Size={size_gib}"),
+            "TagSpecification.1.ResourceType=volume".to_owned(),
+        ];
+        for (number, (key, value)) in (1..).zip(TAGS) {
+            let tag = format!("TagSpecification.1.Tag.{number}");
+            parameters.extend([format!("{tag}.Key={key}"), format!("{tag}.Value={value}")]);
+        }
+        let words: Vec<&str> = parameters.iter().map(String::as_str).collect();
+        let said = self.query("ec2", &words);
+        let (_, after) = said.split_once("<volumeId>").unwrap();
+        after.split('<').next().unwrap().to_owned()
     }
 
     /// An object of the cluster's state.

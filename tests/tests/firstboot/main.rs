@@ -7,6 +7,9 @@
 
 mod bad;
 mod harness;
+mod machine;
+mod program;
+mod time;
 
 use std::fs;
 use std::time::Duration;

@@ -51,7 +51,30 @@ fn two_regions(fleet: &str) -> String {
     format!("{head}{region}{none}{database}")
 }
 
+/// One region with so many nodes of some roles. Storage is in the form with an arbiter.
+fn of_roles(counts: &[(&str, u32)]) -> String {
+    let fleet = fs::read_to_string(repository().join("tests/fleets/roles.toml")).unwrap();
+    let (head, _roles) = fleet.split_once("[role.web]").unwrap();
+    let roles = ["web", "api", "storage", "database", "monitoring"].map(|role| {
+        let count = counts.iter().find(|(named, _)| *named == role);
+        let count = count.map_or(0, |(_, count)| *count);
+        let arbiter = if role == "storage" {
+            "data-volume-gib = 10\narbiter-volume-gib = 1\n"
+        } else {
+            ""
+        };
+        format!("[role.{role}]\nmin = 0\ndesired = {count}\nmax = 3\n{arbiter}\n")
+    });
+    format!("{head}{}", roles.concat())
+}
+
 impl Fleet {
+    /// A region without a node.
+    pub(crate) fn empty(name: &str) -> Self {
+        project().write("none.toml", &of_roles(&[]));
+        Self::up(name, "none.toml")
+    }
+
     pub(crate) fn up(name: &str, file: &str) -> Self {
         // A test that failed while it held it is no other's business.
         let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,6 +82,22 @@ impl Fleet {
         let ran = lab.up(file, "image");
         assert_eq!(ran.code, 0, "{}\n{}", ran.stderr, ran.stdout);
         Self(lab, turn)
+    }
+
+    /// Makes the fleet so many nodes of these roles, and none of the others.
+    pub(crate) fn apply(&self, counts: &[(&str, u32)]) {
+        let file = format!("{}.toml", counts.len());
+        project().write(&file, &of_roles(counts));
+        let ran = self.0.vmimage(&["fleet", "apply", "--fleet", &file]);
+        assert_eq!(ran.code, 0, "{}\n{}", ran.stderr, ran.stdout);
+    }
+
+    /// How many nodes of a role are in service.
+    pub(crate) fn in_service(&self, role: &str) -> usize {
+        let status = self.0.status();
+        nodes(&status)
+            .filter(|node| node.name.starts_with(role) && node.lifecycle == "InService")
+            .count()
     }
 
     /// The nodes' names, sorted.

@@ -6,11 +6,12 @@
 )]
 
 mod fleet;
+mod order;
 
 use std::time::Duration;
 
 use fleet::Fleet;
-use vmimage_tests::wait::wait_until;
+use vmimage_tests::wait::{wait_for, wait_until};
 
 /// How long a node may take to be replaced and ready, on a busy machine.
 const REPLACED: Duration = Duration::from_mins(6);
@@ -73,6 +74,31 @@ fn a_row_is_replicated(fleet: &Fleet) {
     ] {
         assert!(source.contains(wanted), "{wanted}: {source}");
     }
+    ids_are_checked(fleet, &writer, &replica);
+}
+
+/// Each server's id is its address; one with another's does not go on following.
+fn ids_are_checked(fleet: &Fleet, writer: &str, replica: &str) {
+    let id = fleet.sql(replica, "SELECT INET_ATON(@@report_host)");
+    assert_eq!(fleet.sql(replica, "SELECT @@server_id"), id);
+    assert_eq!(
+        fleet.sql(writer, "SHOW REPLICA HOSTS").split('\t').next(),
+        Some(id.as_str())
+    );
+    fleet.sql(replica, "SET GLOBAL server_id = 7");
+    let follow = ["/usr/lib/vmimage/database", "follow", "10.0.0.1"];
+    let refused = fleet.exec(replica, &follow);
+    let address = fleet.sql(replica, "SELECT @@report_host");
+    fleet.sql(replica, &format!("SET GLOBAL server_id = {id}"));
+    assert_eq!(
+        (refused.code, refused.stderr),
+        (
+            1,
+            format!(
+                "database: the server's id is 7, which is not its address {address}: another may have it\n"
+            )
+        )
+    );
 }
 
 fn a_file_is_shared(fleet: &Fleet) {
@@ -145,12 +171,16 @@ fn replace_a_storage_node(fleet: &Fleet) {
     fleet.replace("storage-2", REPLACED);
     // A client that misses two servers for twenty seconds, as on a busy machine, has no quorum.
     fleet.soon("web-1", &["sh", "-c", "echo after >/mnt/glusterfs/later"]);
-    wait_until(Duration::from_mins(2), "the new node has healed", || {
+    wait_for(Duration::from_mins(3), "the new node has healed", || {
         let heal = ["gluster", "volume", "heal", "gv0", "info", "summary"];
         let said = fleet.exec("storage-2", &heal).stdout;
         let lines = said.lines();
         let left = lines.filter_map(|line| line.strip_prefix("Total Number of entries: "));
-        left.eq(["0", "0", "0"])
+        if left.eq(["0", "0", "0"]) {
+            Ok(())
+        } else {
+            Err(said)
+        }
     });
     let files = ["/srv/gluster/brick/file", "/srv/gluster/brick/later"];
     let said = fleet.done("storage-2", &[&["cat"], &files[..]].concat());

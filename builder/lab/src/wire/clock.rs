@@ -22,7 +22,10 @@ pub struct Clock {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Real(Instant),
+    Real {
+        start: Instant,
+        ahead: Arc<Mutex<Duration>>,
+    },
     Virtual(Arc<Mutex<Duration>>),
 }
 
@@ -31,7 +34,10 @@ impl Clock {
     pub fn real() -> Self {
         Self {
             epoch: since_1970(),
-            source: Source::Real(Instant::now()),
+            source: Source::Real {
+                start: Instant::now(),
+                ahead: Arc::default(),
+            },
         }
     }
 
@@ -51,17 +57,26 @@ impl Clock {
     /// This moment.
     pub fn moment(&self) -> Moment {
         match &self.source {
-            Source::Real(start) => {
+            Source::Real { start, ahead } => {
                 let now = start.elapsed();
+                let ahead = *ahead.lock().unwrap_or_else(PoisonError::into_inner);
                 Moment {
                     now,
-                    wall: self.epoch.saturating_add(now),
+                    wall: self.epoch.saturating_add(now).saturating_add(ahead),
                 }
             }
             Source::Virtual(time) => Moment {
                 now: *time.lock().unwrap_or_else(PoisonError::into_inner),
                 wall: since_1970(),
             },
+        }
+    }
+
+    /// Puts AWS's clock so far ahead of its clients'; all clones of this clock see it. Real time passes
+    /// as before.
+    pub fn put_ahead(&self, by: Duration) {
+        if let Source::Real { ahead, .. } = &self.source {
+            *ahead.lock().unwrap_or_else(PoisonError::into_inner) = by;
         }
     }
 

@@ -67,8 +67,29 @@ pub struct FleetRole {
     pub instance_profile: Option<String>,
     /// Size of each one's data volume; `None` where the role keeps no data of its own.
     pub data_volume_gib: Option<u32>,
+    /// Size of every third one's data volume, which then holds names and no contents: the arbiter of
+    /// its set of three. `None` where all three hold the same.
+    pub arbiter_volume_gib: Option<u32>,
     /// When an upgrade of the role goes on.
     pub health: Health,
+}
+
+/// Bricks of a set of GlusterFS, each of which has every file; the last may be an arbiter.
+pub(super) const REPLICAS: u32 = 3;
+
+impl FleetRole {
+    /// Size of the data volume of `slot`, counted from 1; `None` where the role keeps no data of its own.
+    pub fn volume_gib(&self, slot: u32) -> Option<u32> {
+        let of_arbiter = self
+            .arbiter_volume_gib
+            .filter(|_| slot.is_multiple_of(REPLICAS));
+        of_arbiter.or(self.data_volume_gib)
+    }
+
+    /// How many of each set of three are arbiters.
+    pub fn arbiters(&self) -> u32 {
+        u32::from(self.arbiter_volume_gib.is_some())
+    }
 }
 
 /// A health gate: it opens after `samples` good samples in a row, and fails when it is not open in time.

@@ -316,6 +316,7 @@ pub(super) struct RoleDefinition {
     pub(super) max: Option<Spanned<u32>>,
     pub(super) root_volume_gib: Option<Spanned<u32>>,
     pub(super) data_volume_gib: Option<Spanned<u32>>,
+    pub(super) arbiter_volume_gib: Option<Spanned<u32>>,
     pub(super) instance_profile: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) health: HealthDefinition,

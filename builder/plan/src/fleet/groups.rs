@@ -26,12 +26,13 @@ pub(super) fn plan_groups(
     target_group: Option<&TargetGroupRef>,
     draft: &mut Draft,
 ) -> Result<(), RegionProblem> {
-    let Some(size_gib) = role.data_volume_gib else {
+    if role.data_volume_gib.is_none() {
         let mut wanted = wanted(scope, role, None, version, target_group);
         wanted.subnets = scope.network.subnet_ids();
         return plan_group(scope, role.role, wanted, draft);
-    };
-    for slot in 1..=role.desired {
+    }
+    let slots = (1..=role.desired).filter_map(|slot| Some((slot, role.volume_gib(slot)?)));
+    for (slot, size_gib) in slots {
         let mut wanted = wanted(scope, role, Some(slot), version, target_group);
         let (zone, subnet) = place_of_slot(scope, role.role, slot, size_gib, draft)?;
         wanted.subnets = vec![subnet];

@@ -9,8 +9,7 @@ use firstboot::program::{FACTS, FIELDS, LAST_FACT, NOT, OWN_FACTS_FROM, flag, ma
 use super::lower::{Field, MEMBERS, Operation, derive, lower, report_of, stop};
 use super::{Program, Step};
 use crate::definition::{
-    BootAction, BootStep, Condition, Fleet, Piece, Recipe, Stage, StateLocation, Template,
-    internal_template,
+    BootAction, BootStep, Condition, Fleet, Piece, Recipe, Stage, Template, internal_template,
 };
 use crate::fleet::names;
 
@@ -53,7 +52,7 @@ pub fn compile(fleet: &Fleet, recipes: &[Recipe], role: Role) -> Result<RoleProg
         .filter(|step| step.roles.contains(&role))
         .collect();
     steps.sort_by_key(|step| step.stage);
-    let mut compiler = Compiler::new(&fleet.state);
+    let mut compiler = Compiler::new(fleet);
     let mut units = Vec::new();
     for step in steps {
         if let BootAction::Start { units: started } = &step.action {
@@ -71,7 +70,7 @@ pub fn compile(fleet: &Fleet, recipes: &[Recipe], role: Role) -> Result<RoleProg
     let program = Program {
         role: role.as_str().into(),
         hook: names::LAUNCH_HOOK.into(),
-        group: compiler.group(fleet, role)?,
+        group: compiler.group(role)?,
         primary: fleet.primary.clone().into_bytes(),
         regions: regions.join("\n").into_bytes(),
         endpoint: Vec::new(),
@@ -89,7 +88,7 @@ pub fn compile(fleet: &Fleet, recipes: &[Recipe], role: Role) -> Result<RoleProg
 
 #[derive(Debug)]
 struct Compiler<'a> {
-    state: &'a StateLocation,
+    fleet: &'a Fleet,
     steps: Vec<Step>,
     /// The facts that steps of ours were put before others for, with the task of those.
     derived: BTreeSet<(u8, String)>,
@@ -113,9 +112,9 @@ struct Context<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(state: &'a StateLocation) -> Self {
+    fn new(fleet: &'a Fleet) -> Self {
         Self {
-            state,
+            fleet,
             steps: Vec::new(),
             derived: BTreeSet::new(),
             numbers: BTreeMap::new(),
@@ -127,10 +126,10 @@ impl<'a> Compiler<'a> {
     }
 
     /// The group's name where no tag says it.
-    fn group(&self, fleet: &Fleet, role: Role) -> Result<Vec<u8>, ProgramError> {
-        let mut name = Template::text(names::group(&fleet.cluster, role, None));
-        let has_slots = fleet
-            .roles
+    fn group(&self, role: Role) -> Result<Vec<u8>, ProgramError> {
+        let mut name = Template::text(names::group(&self.fleet.cluster, role, None));
+        let roles = &self.fleet.roles;
+        let has_slots = roles
             .iter()
             .any(|of| of.role == role && of.data_volume_gib.is_some());
         if has_slots {
@@ -165,7 +164,7 @@ impl<'a> Compiler<'a> {
         for operation in operations {
             let task = operation.flags & (flag::REPORT | flag::FAILED);
             for fact in operation.facts() {
-                let Some(found) = derive(&fact, self.state) else {
+                let Some(found) = derive(&fact, self.fleet) else {
                     continue;
                 };
                 if self.derived.insert((task, fact)) {

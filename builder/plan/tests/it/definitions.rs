@@ -326,6 +326,14 @@ images/fleet.toml:17:19 role `web` keeps no data of its own [only `database` and
 images/fleet.toml:19:7 role `web` needs min <= desired <= max, but they are 9, 9 and 4",
     );
     check_fleet(
+        "[role.web]\nmin = 1",
+        "[role.storage]\ndesired = 4\nmax = 4\narbiter-volume-gib = 0\n[role.web]\narbiter-volume-gib = 5\nmin = 1",
+        "\
+images/fleet.toml:16:11 4 storage nodes make no whole sets of 3
+images/fleet.toml:18:22 `arbiter-volume-gib` is not between 1 and 65536: 0
+images/fleet.toml:20:22 role `web` has no arbiters [only `storage` has them]",
+    );
+    check_fleet(
         "name = \"us-west-2\"\nwave = 2",
         "name = \"us-east-1\"\nwave = 0\n[[region]]\nname = \"mars\"\nwave = 1",
         "\

@@ -6,7 +6,9 @@ use firstboot::Role;
 use toml::Spanned;
 
 use super::Findings;
-use crate::definition::fleet::{Fleet, FleetRole, Health, HttpsProbe, Region, StateLocation};
+use crate::definition::fleet::{
+    Fleet, FleetRole, Health, HttpsProbe, REPLICAS, Region, StateLocation,
+};
 use crate::definition::similar::similar_name;
 use crate::definition::syntax::{
     is_dns_label, is_domain, is_instance_profile, is_instance_type, is_region, is_secret_name,
@@ -235,6 +237,13 @@ fn resolve_role(role: Role, written: RoleDefinition, findings: &mut Findings) ->
             findings.report(at.span(), message);
         }
     }
+    if role == Role::Storage && !desired.is_multiple_of(REPLICAS) {
+        let at = written.desired.as_ref().or(written.min.as_ref());
+        if let Some(at) = at {
+            let message = format!("{desired} storage nodes make no whole sets of {REPLICAS}");
+            findings.report(at.span(), message);
+        }
+    }
     let volume = written.data_volume_gib.as_ref();
     if let (Some(volume), None) = (volume, default.data_volume_gib) {
         let message = format!("role `{}` keeps no data of its own", role.as_str());
@@ -244,6 +253,11 @@ fn resolve_role(role: Role, written: RoleDefinition, findings: &mut Findings) ->
             "only `database` and `storage` have a data volume",
             None,
         );
+    }
+    let arbiter = written.arbiter_volume_gib.as_ref();
+    if let (Some(arbiter), false) = (arbiter, role == Role::Storage) {
+        let message = format!("role `{}` has no arbiters", role.as_str());
+        findings.report_with_label(arbiter.span(), message, "only `storage` has them", None);
     }
     let root = written.root_volume_gib.as_ref();
     FleetRole {
@@ -257,6 +271,12 @@ fn resolve_role(role: Role, written: RoleDefinition, findings: &mut Findings) ->
         instance_profile: resolve_instance_profile(written.instance_profile.as_ref(), findings),
         data_volume_gib: number("data-volume-gib", volume, 1..=VOLUME_AT_MOST_GIB, findings)
             .or(default.data_volume_gib),
+        arbiter_volume_gib: number(
+            "arbiter-volume-gib",
+            arbiter,
+            1..=VOLUME_AT_MOST_GIB,
+            findings,
+        ),
         health: resolve_health(written.health, default.port, findings),
     }
 }

@@ -66,15 +66,13 @@ pub(super) fn claim(
     let precondition = text(&format!(
         "{{{{#if {known}}}}}if-match: {{{{{etag}}}}}{{{{/if}}}}{{{{#if !{known}}}}}if-none-match: *{{{{/if}}}}"
     ));
-    let argv = ["expr", "", "+", "1"].map(Template::text);
-    let [expr, _, plus, one] = argv;
-    let next = vec![expr, is(&epoch), plus, one];
+    let next = [text("expr"), is(&epoch), text("+"), text("1")];
     let claimed = [
         Operation::compare(&heir, is(&held), token.clone()),
         Operation::set(&go, Template::default()),
         first,
         // Whoever has what the holder had, and only one can have, succeeds it.
-        Operation::run(next, Template::default())
+        Operation::run(next.to_vec(), Template::default())
             .sets(&[&go])
             .when(&[&held, &heir, &format!("!{mine}")]),
         Operation::set(&document, written).when(&[&go]),

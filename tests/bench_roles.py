@@ -1,0 +1,86 @@
+"""Parts of `bench-roles`.
+
+watch FILE   until it is ended: what every engine on this machine takes, by instance
+nodes        names and instances of the nodes of a `lab status --json`
+tell FOLDER  a table of what was watched, and of what the nodes' consoles say
+"""
+
+import collections
+import json
+import pathlib
+import re
+import signal
+import sys
+import time
+
+# Of a step that takes less nobody asks.
+SHOWN_MS = 300
+STEP = re.compile(r"vmimage: (\d+)/\d+ (.*): (?:done|as it should be), (\d+) ms")
+READY = re.compile(r"vmimage: (i-\w+) is a node of \S+: (\w+), ready after (\d+) ms")
+
+
+def engines():
+    """Processes of the engine; the sign of life that an engine forks is none of them."""
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "comm").read_text() == "firstboot\n":
+                yield folder
+        except OSError:
+            continue
+
+
+def watch(file):
+    running = True
+
+    def end(*_):
+        nonlocal running
+        running = False
+
+    signal.signal(signal.SIGTERM, end)
+    seen = {}
+    while running:
+        for folder in engines():
+            try:
+                seconds = int((folder / "schedstat").read_text().split()[0]) / 1e9
+                status = (folder / "status").read_text()
+                instance = re.search(r"(i-[0-9a-f]+)", (folder / "cgroup").read_text())
+            except OSError:
+                continue
+            peak = re.search(r"VmHWM:\s+(\d+)", status)
+            if peak and instance:
+                seen[folder.name] = (instance[1], seconds, int(peak[1]))
+        time.sleep(0.002)
+    pathlib.Path(file).write_text(json.dumps(list(seen.values())))
+
+
+def nodes():
+    for region in json.load(sys.stdin)["regions"]:
+        for group in region["groups"]:
+            for node in group["nodes"]:
+                print(f"{region['region']}/{node['name']}={node['instance']}")
+
+
+def tell(folder):
+    folder = pathlib.Path(folder)
+    own = collections.defaultdict(lambda: (0.0, 0))
+    for instance, seconds, peak in json.loads((folder / "engines").read_text()):
+        own[instance] = max(own[instance], (seconds, peak))
+    rows = []
+    for console in folder.glob("*.console"):
+        text = console.read_text(errors="replace")
+        steps = [(name, int(ms)) for _, name, ms in STEP.findall(text)]
+        for instance, role, ms in READY.findall(text)[:1]:
+            rows.append((role, int(ms), instance, steps))
+    print("role        ready after  engine's own  its peak  steps of %d ms and more" % SHOWN_MS)
+    for role, ms, instance, steps in sorted(rows):
+        seconds, peak = own[instance]
+        long = ", ".join(f"{name} {took / 1000:.1f} s" for name, took in steps if took >= SHOWN_MS)
+        print(f"{role:<11} {ms / 1000:9.1f} s  {seconds * 1000:9.1f} ms  {peak:5} KiB  {long}")
+
+
+if sys.argv[1] == "watch":
+    watch(sys.argv[2])
+elif sys.argv[1] == "nodes":
+    nodes()
+else:
+    tell(sys.argv[2])
