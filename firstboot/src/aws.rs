@@ -95,14 +95,15 @@ impl Node {
     fn describe(&mut self, status: u32) {
         let request = self.request.get();
         let url = between(request, b"url = \"", b"\"").unwrap_or_default();
-        let action = between(request, b"Action=", b"\"");
+        let action = between(request, b"Action=", b"\"").unwrap_or_default();
         let body = self.output.get();
         let code = between(body, b"<Code>", b"</Code>").or_else(|| json::raw(body, b"__type"));
         self.detail
             .clear()
             .push(url)
             .push(b" ")
-            .push(action.unwrap_or_default());
+            .push(action)
+            .push(if action.is_empty() { b"" } else { b" " });
         let last = last_line(self.errors.get());
         // What curl complains of, or what AWS does.
         self.detail

@@ -35,12 +35,14 @@ fn a_clock_that_stays_wrong_is_named() {
         &[b"s3", b"us-east-1", b"\x01\x0c\x01/none", UNSIGNED],
     ));
     assert_eq!(outcome.code, Some(1));
-    let reason = "state: AWS does not answer: http://127.0.0.1:8080/state/hosting/none 403 RequestTimeTooSkewed";
+    let reason = "state: AWS did not do in time what it was asked: http://127.0.0.1:8080/state/hosting/none 403 RequestTimeTooSkewed";
     let line = format!(
         "vmimage: {} does not become a node: {reason}\n",
         world.instance
     );
     assert!(outcome.said.contains(&line), "{}", outcome.said);
+    let untold = "Auto Scaling is not told: AWS refuses: http://127.0.0.1:8080/ CompleteLifecycleAction&LifecycleActionResult=ABANDON 403 SignatureDoesNotMatch\n";
+    assert!(outcome.said.contains(untold), "{}", outcome.said);
     world.clock.put_ahead(Duration::ZERO);
     vmimage_tests::wait::wait_until(Duration::from_secs(40), "it is given up", || {
         world
