@@ -16,7 +16,12 @@ impl Node {
         let [path, new] = [B, C].map(|number| self.facts.get(number));
         self.expand(self.step.fields[4])?;
         let is_same = sys::mode(path) == Ok(0o100_000 | mode) && self.holds_already(path);
-        if !is_same && let Err(error) = self.replace(path, new, mode) {
+        let written = if is_same {
+            Ok(())
+        } else {
+            self.replace(path, new, mode)
+        };
+        if let Err(error) = written {
             let _gone = sys::remove(new);
             let is_full = error == Errno::NO_SPACE;
             return self.fault(
