@@ -38,7 +38,10 @@ fn compiler() -> Compiler {
     assert!(output.status.success(), "{said}");
     let path = String::from_utf8(output.stdout).unwrap();
     let root = root();
-    Compiler::of_cargo("rustc".into(), &root).other(path.trim_end().into(), &root)
+    let compiler = Compiler::of_cargo("rustc".into(), &root);
+    let compiler = compiler.other(path.trim_end().into(), &root);
+    assert!(compiler.has_core(TARGET), "{path}");
+    compiler
 }
 
 /// Builds the engine from a folder of sources.
@@ -116,8 +119,12 @@ fn on_arm64_one_that_is_killed_anywhere_goes_on_where_it_was() {
 }
 
 #[test]
-fn on_arm64_every_way_to_fail_has_its_words() {
-    bad::each_has_its_words(world);
+fn on_arm64_every_way_of_commands_to_fail_has_its_words() {
+    bad::check_reasons(world, bad::commands_that_fail());
+}
+
+#[test]
+fn on_arm64_a_full_disk_is_named_and_leaves_no_half_file() {
     bad::no_half_file_is_left(&world());
 }
 
