@@ -153,7 +153,7 @@ fn joined(prefix: &str, path: &Path) -> OsString {
 fn run(command: &mut Command) {
     let status = command.status();
     assert!(
-        status.as_ref().is_ok_and(|status| status.success()),
+        matches!(&status, Ok(status) if status.success()),
         "cannot build the engine in `firstboot/`: {command:?} ended with {status:?}"
     );
 }

@@ -84,7 +84,7 @@ fn copy(from: &Path, to: &Path) {
 /// Numbers of an ELF file, the lowest byte first.
 fn number(elf: &[u8], at: usize, length: usize) -> usize {
     let bytes = elf[at..at + length].iter().rev();
-    bytes.fold(0, |number, byte| number << 8 | usize::from(*byte))
+    bytes.fold(0, |number, byte| (number << 8) | usize::from(*byte))
 }
 
 #[test]
