@@ -206,7 +206,21 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use flate2::read::GzDecoder;
 
-    use super::{Architecture, STUB, carry, executable};
+    use super::{Architecture, NoEngine, STUB, carry, executable};
+
+    #[test]
+    fn what_has_no_engine_says_how_to_get_one() {
+        let none = NoEngine {
+            architecture: Architecture::Arm64,
+        };
+        assert_eq!(
+            (none.to_string().as_str(), none.hint()),
+            (
+                "this vmimage was built without an engine for arm64",
+                "build vmimage with `make build-arm64`, or run `rustup target add aarch64-unknown-linux-gnu` and build it anew"
+            )
+        );
+    }
 
     #[test]
     fn a_carrier_holds_the_engine_and_the_program_and_is_always_the_same() {
