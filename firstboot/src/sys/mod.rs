@@ -261,12 +261,13 @@ pub fn wait_for(which: Fd, milliseconds: u64) -> bool {
     // `struct pollfd`: the descriptor, 16 bits of what is wanted (POLLIN), 16 of what is. A negative
     // descriptor is passed over.
     let mut polled = [u64::from(which as u32) | 1 << 32];
-    let time = [milliseconds / 1_000, milliseconds % 1_000 * 1_000_000];
+    let mut time = [milliseconds / 1_000, milliseconds % 1_000 * 1_000_000];
     let (polled_at, time_at) = (
         polled.as_mut_ptr().expose_provenance(),
-        time.as_ptr().expose_provenance(),
+        time.as_mut_ptr().expose_provenance(),
     );
-    // SAFETY: one writable `struct pollfd` and one readable `struct timespec`.
+    // SAFETY: one writable `struct pollfd`, and one `struct timespec`, into which the kernel writes what
+    // is left of it.
     unsafe { call(polled_at, 1, time_at, 0, number::PPOLL) };
     polled[0] >> 48 != 0
 }
