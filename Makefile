@@ -1,7 +1,7 @@
 # The two commands of the README, and what they need; everything else is plain cargo.
 # Both install what a fresh Debian machine lacks first.
 
-.PHONY: demo test test-full bench-bake bench-lab bench-firstboot build setup
+.PHONY: demo test test-full bench-bake bench-lab bench-firstboot build build-arm64 setup
 
 # The main job: bakes the Virtualmin image, looks into it and boots it.
 demo: build
@@ -29,6 +29,11 @@ bench-firstboot: build
 
 build: setup
 	cargo build --release --locked -p vmimage -p vmimage-tests --bins
+
+# The same with an engine for arm64 where cargo's toolchain has no core library for it.
+build-arm64: setup
+	compiler=$$(tests/arm64-rustc) && \
+	    VMIMAGE_ARM64_RUSTC="$$compiler" cargo build --release --locked -p vmimage -p vmimage-tests --bins
 
 setup:
 	tests/setup

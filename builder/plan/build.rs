@@ -1,17 +1,19 @@
-//! Owns the building of the engine that user data carries: `firstboot/` as a static executable for each
-//! architecture whose core library is installed. It is built here, and not by cargo, because it has no
-//! libc and is linked with its own script; the same compiler and sources give the same bytes wherever
-//! they lie.
+//! Owns which engines user data can carry: one for each architecture whose core library is installed.
+//! They are built here, and not by cargo, because they have no libc and are linked with their own
+//! script.
 #![expect(
     clippy::disallowed_methods,
     reason = "the crate is pure, what it carries has to be built"
 )]
 
+mod engine;
+
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use engine::Compiler;
 
 /// EC2's and Rust's names of the architectures.
 const TARGETS: [(&str, &str); 2] = [
@@ -19,19 +21,9 @@ const TARGETS: [(&str, &str); 2] = [
     ("arm64", "aarch64-unknown-linux-gnu"),
 ];
 
-/// Small code, of which the carrier takes every byte.
-const SMALL: [&str; 9] = [
-    "--edition=2024",
-    "-Copt-level=z",
-    "-Cpanic=abort",
-    "-Ccodegen-units=1",
-    "-Cforce-unwind-tables=no",
-    "-Cdebug-assertions=no",
-    "-Coverflow-checks=no",
-    "-Cllvm-args=-inline-threshold=0",
-    // The lints of the workspace are for `cargo clippy`.
-    "--cap-lints=allow",
-];
+/// The path of a compiler for arm64 alone, where cargo's has no core library for it: Debian's, for
+/// example (`tests/arm64-rustc`).
+const ARM64_RUSTC: &str = "VMIMAGE_ARM64_RUSTC";
 
 fn main() {
     let out = PathBuf::from(variable("OUT_DIR"));
@@ -40,10 +32,15 @@ fn main() {
     let root = root.canonicalize().expect("the repository is there");
     let sources = root.join("firstboot");
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=engine.rs");
     println!("cargo::rerun-if-changed={}", sources.display());
-    let compiler = Compiler::new(&root);
+    println!("cargo::rerun-if-env-changed={ARM64_RUSTC}");
+    let cargos = Compiler::of_cargo(variable("RUSTC"), &root);
     for (name, target) in TARGETS {
         let engine = out.join(format!("engine-{name}"));
+        let own = (name == "arm64").then(|| arm64_compiler(&cargos, target, &root));
+        let own = own.flatten();
+        let compiler = own.as_ref().unwrap_or(&cargos);
         if compiler.has_core(target) {
             compiler.build(&sources, target, &out, &engine);
         } else {
@@ -57,120 +54,20 @@ fn variable(name: &str) -> OsString {
     env::var_os(name).expect("cargo says so")
 }
 
-/// The compiler that cargo uses.
-struct Compiler {
-    program: OsString,
-    /// Where sources lie must not be told from the result.
-    remap: Vec<OsString>,
-}
-
-impl Compiler {
-    fn new(root: &Path) -> Self {
-        let program = variable("RUSTC");
-        let sysroot = said(Command::new(&program).args(["--print", "sysroot"]));
-        let version = said(Command::new(&program).arg("-vV"));
-        let commit = version
-            .lines()
-            .find_map(|line| line.strip_prefix("commit-hash: "));
-        let library = Path::new(sysroot.trim()).join("lib/rustlib/src/rust");
-        let remap = |from: &Path, to: &str| {
-            let mut argument = OsString::from("--remap-path-prefix=");
-            argument.push(from);
-            argument.push("=");
-            argument.push(to);
-            argument
-        };
-        Self {
-            program,
-            remap: vec![
-                remap(root, "/vmimage"),
-                // Where the library's sources are installed, paths into it would be of this machine.
-                remap(&library, &format!("/rustc/{}", commit.unwrap_or_default())),
-            ],
-        }
-    }
-
-    fn has_core(&self, target: &str) -> bool {
-        let folder = said(Command::new(&self.program).args([
-            "--print",
-            "target-libdir",
-            "--target",
-            target,
-        ]));
-        let entries = fs::read_dir(folder.trim()).into_iter().flatten().flatten();
-        entries
-            .map(|entry| entry.file_name())
-            .any(|name| name.to_string_lossy().starts_with("libcore-"))
-    }
-
-    fn build(&self, sources: &Path, target: &str, out: &Path, engine: &Path) {
-        let library = out.join(format!("libfirstboot-{target}.rlib"));
-        let mut command = self.command(target);
-        command
-            .args(["--crate-name=firstboot", "--crate-type=rlib"])
-            .arg("-Cembed-bitcode=yes")
-            .arg(sources.join("src/lib.rs"))
-            .arg("-o")
-            .arg(&library);
-        run(&mut command);
-        let mut command = self.command(target);
-        command
-            .args(["--crate-name=vmimage_firstboot", "--crate-type=bin"])
-            .arg("--extern")
-            .arg(joined("firstboot=", &library))
-            .args(["-Clto=fat", "-Cstrip=symbols", "-Crelocation-model=static"])
-            .args(["-Clinker=rust-lld", "-Clinker-flavor=ld.lld"])
-            .arg(joined("-Clink-arg=-T", &sources.join("link.ld")))
-            .args(["-Clink-arg=--build-id=none", "-Clink-arg=-znorelro"])
-            .args([
-                "-Clink-arg=-znosectionheader",
-                "-Clink-arg=-zmax-page-size=4096",
-            ])
-            .arg(sources.join("src/main.rs"))
-            .arg("-o")
-            .arg(engine);
-        run(&mut command);
-        let linked = fs::read(engine).expect("the compiler has written it");
-        fs::write(engine, stripped(linked)).expect("cargo's folder can be written to");
-    }
-
-    fn command(&self, target: &str) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(["--target", target]).args(SMALL);
-        command.args(&self.remap);
-        command
-    }
-}
-
-/// What the kernel maps, which is the first segment, from the file's first byte on. The table of
-/// sections behind it is nobody's.
-fn stripped(mut elf: Vec<u8>) -> Vec<u8> {
-    // Elf64_Ehdr has 64 bytes, and p_filesz is the 32nd of the first Elf64_Phdr behind it.
-    let size = elf.get(96..104).and_then(|bytes| bytes.try_into().ok());
-    let size = u64::from_le_bytes(size.expect("an ELF file has a program header"));
-    elf.truncate(usize::try_from(size).expect("it is small"));
-    // e_shoff; e_shentsize, e_shnum and e_shstrndx.
-    elf[40..48].fill(0);
-    elf[58..64].fill(0);
-    elf
-}
-
-fn joined(prefix: &str, path: &Path) -> OsString {
-    let mut argument = OsString::from(prefix);
-    argument.push(AsRef::<OsStr>::as_ref(path));
-    argument
-}
-
-fn run(command: &mut Command) {
-    let status = command.status().expect("the compiler can be started");
+/// The compiler that the environment names.
+fn arm64_compiler(cargos: &Compiler, target: &str, root: &Path) -> Option<Compiler> {
+    let path = env::var_os(ARM64_RUSTC).filter(|path| !path.is_empty())?;
+    let path = PathBuf::from(path);
+    let shown = path.display();
     assert!(
-        status.success(),
-        "cannot build the engine in `firstboot/`: {command:?} ended with {status}"
+        path.is_absolute() && path.exists(),
+        "{ARM64_RUSTC} must be the whole path of a compiler, and `{shown}` is not"
     );
-}
-
-/// What a command printed.
-fn said(command: &mut Command) -> String {
-    let output = command.output().expect("the compiler can be started");
-    String::from_utf8(output.stdout).expect("the compiler prints text")
+    println!("cargo::rerun-if-changed={shown}");
+    let compiler = cargos.other(path.clone().into(), root);
+    assert!(
+        compiler.has_core(target),
+        "{ARM64_RUSTC}: `{shown}` has no core library for {target}"
+    );
+    Some(compiler)
 }

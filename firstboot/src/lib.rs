@@ -5,7 +5,8 @@
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
-    reason = "the kernel's numbers fit where they are put, and conversions that can fail cost code"
+    clippy::cast_sign_loss,
+    reason = "the kernel's numbers fit where they are put, its negative ones as well, and conversions that can fail cost code"
 )]
 
 pub mod aws;

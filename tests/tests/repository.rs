@@ -133,7 +133,8 @@ fn every_package_is_held_to_the_workspaces_lints_and_versions() {
             package.name
         );
         for line in manifest.lines() {
-            let names_version = line.contains("version = ") || line.contains("path = \"..");
+            let of_package = line.contains("version = ") && !line.starts_with("rust-version = ");
+            let names_version = of_package || line.contains("path = \"..");
             assert!(
                 !names_version,
                 "{}: `{line}` belongs to the root manifest",

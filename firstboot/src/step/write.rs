@@ -16,17 +16,17 @@ impl Node {
         let [path, new] = [B, C].map(|number| self.facts.get(number));
         self.expand(self.step.fields[4])?;
         let is_same = sys::mode(path) == Ok(0o100_000 | mode) && self.holds_already(path);
-        if !is_same && let Err(error) = self.replace(path, new, mode) {
-            let _gone = sys::remove(new);
-            let is_full = error == Errno::NO_SPACE;
-            return self.fault(
-                if is_full {
+        if !is_same {
+            if let Err(error) = self.replace(path, new, mode) {
+                let _gone = sys::remove(new);
+                let is_full = error == Errno::NO_SPACE;
+                let fault = if is_full {
                     Fault::NoSpace
                 } else {
                     Fault::System
-                },
-                phrase!("{a}"),
-            );
+                };
+                return self.fault(fault, phrase!("{a}"));
+            }
         }
         self.facts.set(self.step.numbers[2], yes_or_no(!is_same));
         Ok(!is_same)

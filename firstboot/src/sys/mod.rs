@@ -34,7 +34,7 @@ pub const CREATE: usize = 0o1101;
 pub const APPEND: usize = 0o2101;
 /// Not handed on to programs that are run.
 const CLOSE_ON_EXEC: usize = 0o200_0000;
-const AT_FDCWD: usize = (-100_isize).cast_unsigned();
+const AT_FDCWD: usize = -100_isize as usize;
 
 #[inline(never)]
 fn checked(answer: isize) -> Result<usize, Errno> {
@@ -42,7 +42,7 @@ fn checked(answer: isize) -> Result<usize, Errno> {
 }
 
 fn fd(fd: Fd) -> usize {
-    (fd as isize).cast_unsigned()
+    fd as usize
 }
 
 /// The address of a path, which must end with NUL.
@@ -87,10 +87,8 @@ pub fn read(from: Fd, into: &mut [u8]) -> Result<usize, Errno> {
 /// Reads to the end, or until the buffer is full; gives how much there was.
 pub fn read_all(from: Fd, into: &mut [u8]) -> Result<usize, Errno> {
     let mut done = 0;
-    while let Some(rest) = into.get_mut(done..)
-        && !rest.is_empty()
-    {
-        match read(from, rest)? {
+    while done < into.len() {
+        match read(from, &mut into[done..])? {
             0 => break,
             some => done += some,
         }
@@ -120,7 +118,7 @@ pub fn write_all(to: Fd, mut bytes: &[u8]) -> Result<(), Errno> {
 pub fn seek(which: Fd, offset: isize, from_end: bool) -> Result<usize, Errno> {
     let whence = if from_end { 2 } else { 0 };
     // SAFETY: no address.
-    checked(unsafe { call(fd(which), offset.cast_unsigned(), whence, 0, number::LSEEK) })
+    checked(unsafe { call(fd(which), offset as usize, whence, 0, number::LSEEK) })
 }
 
 /// Waits until what was written is on the disk.
@@ -262,13 +260,14 @@ pub fn random() -> u64 {
 pub fn wait_for(which: Fd, milliseconds: u64) -> bool {
     // `struct pollfd`: the descriptor, 16 bits of what is wanted (POLLIN), 16 of what is. A negative
     // descriptor is passed over.
-    let mut polled = [u64::from(which.cast_unsigned()) | 1 << 32];
-    let time = [milliseconds / 1_000, milliseconds % 1_000 * 1_000_000];
+    let mut polled = [u64::from(which as u32) | 1 << 32];
+    let mut time = [milliseconds / 1_000, milliseconds % 1_000 * 1_000_000];
     let (polled_at, time_at) = (
         polled.as_mut_ptr().expose_provenance(),
-        time.as_ptr().expose_provenance(),
+        time.as_mut_ptr().expose_provenance(),
     );
-    // SAFETY: one writable `struct pollfd` and one readable `struct timespec`.
+    // SAFETY: one writable `struct pollfd`, and one `struct timespec`, into which the kernel writes what
+    // is left of it.
     unsafe { call(polled_at, 1, time_at, 0, number::PPOLL) };
     polled[0] >> 48 != 0
 }
@@ -364,13 +363,13 @@ pub fn end_with_parent() {
 /// This process's id, as its children see it.
 pub fn own_id() -> usize {
     // SAFETY: no address.
-    unsafe { call(0, 0, 0, 0, number::GETPID) }.cast_unsigned()
+    unsafe { call(0, 0, 0, 0, number::GETPID) as usize }
 }
 
 /// The parent's id.
 pub fn parent() -> usize {
     // SAFETY: no address.
-    unsafe { call(0, 0, 0, 0, number::GETPPID) }.cast_unsigned()
+    unsafe { call(0, 0, 0, 0, number::GETPPID) as usize }
 }
 
 /// Makes this process the leader of its own session and so of its own group.

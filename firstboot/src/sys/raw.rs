@@ -90,7 +90,7 @@ pub(super) unsafe fn call6(number: usize, arguments: [usize; 6]) -> isize {
     unsafe {
         asm!(
             "syscall",
-            inlateout("rax") number.cast_signed() => answer,
+            inlateout("rax") number as isize => answer,
             in("rdi") arguments[0],
             in("rsi") arguments[1],
             in("rdx") arguments[2],
@@ -117,7 +117,7 @@ pub(super) unsafe fn call6(number: usize, arguments: [usize; 6]) -> isize {
         asm!(
             "svc 0",
             in("x8") number,
-            inlateout("x0") arguments[0].cast_signed() => answer,
+            inlateout("x0") arguments[0] as isize => answer,
             in("x1") arguments[1],
             in("x2") arguments[2],
             in("x3") arguments[3],

@@ -91,7 +91,7 @@ fn abandons(world: &World, program: &Program, reason: &str) {
     let is_abandoned =
         member.is_none_or(|(id, state)| id != world.instance || state.starts_with("Terminating"));
     assert!(is_abandoned, "{:?}", world.member());
-    assert!(!exists(&world.path("run/vmimage-ready")));
+    assert!(!world.path("run/vmimage-ready").exists());
 }
 
 #[test]
@@ -208,11 +208,11 @@ fn a_step_that_fails_abandons_the_launch_and_says_why() {
 }
 
 /// A program of one step, and why it ends.
-type Failing = (Program, &'static str);
+pub(crate) type Failing = (Program, &'static str);
 
-fn check_reasons(table: Vec<Failing>) {
+pub(crate) fn check_reasons(new: fn() -> World, table: Vec<Failing>) {
     for (program, reason) in table {
-        abandons(&World::new(), &program, &format!("x: {reason}"));
+        abandons(&new(), &program, &format!("x: {reason}"));
     }
 }
 
@@ -226,12 +226,21 @@ fn command(how: How<'_>, arguments: &[&str]) -> Program {
 
 #[test]
 fn every_way_of_commands_to_fail_has_its_words() {
+    check_reasons(World::new, commands_that_fail());
+}
+
+#[test]
+fn every_other_way_to_fail_has_its_words() {
+    check_reasons(World::new, others_that_fail());
+}
+
+pub(crate) fn commands_that_fail() -> Vec<Failing> {
     let late = How { secs: 1, ..how() };
     let again = How {
         flags: flag::RETRY,
         ..late
     };
-    check_reasons(vec![
+    vec![
         (
             command(how(), &["no-such-program"]),
             "a program failed: no-such-program (exit status 127): /usr/bin/env: 'no-such-program': No such file or directory",
@@ -252,13 +261,12 @@ fn every_way_of_commands_to_fail_has_its_words() {
             command(again, &["sh", "-c", "echo not yet; exit 3"]),
             "not in time: sh (exit status 3): not yet",
         ),
-    ]);
+    ]
 }
 
-#[test]
-fn every_other_way_to_fail_has_its_words() {
+fn others_that_fail() -> Vec<Failing> {
     let late = How { secs: 1, ..how() };
-    check_reasons(vec![
+    vec![
         (
             step(op::FAIL, how(), &[b"what the program says of \x01\x0e\x05"]),
             "what the program says of 2",
@@ -280,19 +288,22 @@ fn every_other_way_to_fail_has_its_words() {
             ),
             "AWS refuses: http://127.0.0.1:8080/state/hosting/none 404 NoSuchKey",
         ),
-    ]);
+    ]
 }
 
 #[test]
 fn a_full_disk_is_named_and_leaves_no_half_file() {
-    let world = World::new();
+    no_half_file_is_left(&World::new());
+}
+
+pub(crate) fn no_half_file_is_left(world: &World) {
     let program = Program::new("storage")
         .step(op::RUN, how(), "", &[&argv(&["sh", "-c", "mkdir /run/small; mount -t tmpfs -o size=8k none /run/small; echo old >/run/small/file"])])
         .step(op::RUN, How { out: 32, ..how() }, "", &[&argv(&["head", "-c", "100000", "/dev/zero"])])
         .step(op::WRITE, how(), "large", &[b"/run/small/file", b"\x01\x20\x07", b"420"])
         .step(op::RUN, flags(flag::FAILED), "", &[&argv(&["sh", "-c", "ls /run/small >>/run/trace; cat /run/small/file >>/run/trace"])]);
     abandons(
-        &world,
+        world,
         &program,
         "large: no space is left to write /run/small/file",
     );

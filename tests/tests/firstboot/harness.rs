@@ -12,7 +12,7 @@ use vmimage_lab::imds::Instance;
 use vmimage_lab::node::NodeLaunch;
 use vmimage_lab::wire::{CertificateAuthority, Clock, Cloud, Listener, Server, serve};
 use vmimage_plan::definition::Architecture;
-use vmimage_plan::role::executable;
+use vmimage_plan::role::Engine;
 pub(crate) use vmimage_tests::metadata::{Answer, Faults, Namespace, answer, listen, status};
 use vmimage_tests::wait::wait_until;
 
@@ -26,8 +26,16 @@ pub(crate) struct Outcome {
     pub(crate) said: String,
 }
 
+/// An engine, and the program that runs it where the machine itself cannot.
+#[derive(Clone, Copy)]
+pub(crate) struct Machine {
+    pub(crate) engine: Engine<'static>,
+    pub(crate) emulator: &'static str,
+}
+
 /// Everything that one node needs.
 pub(crate) struct World {
+    machine: Machine,
     pub(crate) namespace: Namespace,
     pub(crate) cloud: Arc<Mutex<Cloud>>,
     pub(crate) clock: Clock,
@@ -53,6 +61,12 @@ impl World {
     /// With an instance that its group has just launched, tagged as a storage node.
     pub(crate) fn new() -> Self {
         Self::with(&[], &TAGS, |_| {})
+    }
+
+    /// The same with another engine.
+    pub(crate) fn on(mut self, machine: Machine) -> Self {
+        self.machine = machine;
+        self
     }
 
     /// With faults of the metadata service, these tags on the instance, and whatever else is to be
@@ -103,7 +117,12 @@ impl World {
             &authority,
             Arc::new(|| {}),
         );
+        let machine = Machine {
+            engine: Engine::of(Architecture::X86_64).unwrap(),
+            emulator: "",
+        };
         let mut world = Self {
+            machine,
             namespace,
             cloud,
             clock,
@@ -284,7 +303,7 @@ impl World {
     /// Starts the engine with a program.
     pub(crate) fn start(&self, program: &Program, task: &str) -> Child {
         let engine = self.path("engine");
-        let bytes = executable(Architecture::X86_64, &program.bytes()).unwrap();
+        let bytes = self.machine.engine.executable(&program.bytes());
         // One that runs cannot be written to.
         let new = self.path("engine.new");
         fs::write(&new, bytes).unwrap();
@@ -297,7 +316,7 @@ impl World {
             .args(["netns", "exec", &self.namespace.0])
             .args(["unshare", "--mount", "--uts", "sh", "-ec", INSIDE, "sh"])
             .arg(self.folder.path())
-            .arg(task)
+            .args([task, self.machine.emulator])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -320,7 +339,7 @@ impl World {
 const INSIDE: &str = "mount -t tmpfs none /var/lib; mkdir /var/lib/vmimage
 mount --bind \"$1/state\" /var/lib/vmimage
 exec 3<\"$1/engine\"; mount --bind \"$1/run\" /mnt; mkdir -p /mnt/vmimage
-mount --bind /mnt /run; exec /proc/self/fd/3 \"$2\"";
+mount --bind /mnt /run; exec $3 /proc/self/fd/3 \"$2\"";
 
 impl Outcome {
     fn of(child: Child) -> Self {
@@ -347,11 +366,6 @@ fn without_times(said: &str) -> String {
         }
     }
     text
-}
-
-/// Whether a path exists.
-pub(crate) fn exists(path: &Path) -> bool {
-    path.exists()
 }
 
 /// Permission bits.

@@ -92,12 +92,12 @@ fn user_data(project: &Project) -> Vec<u8> {
 }
 
 /// QEMU, gone when dropped, as if its power were cut.
-struct Machine {
+struct Guest {
     child: Child,
     console: PathBuf,
 }
 
-impl Machine {
+impl Guest {
     /// Switches a machine on that has a copy of the image, or goes on with the one it had.
     fn start(world: &World, image: &Path, copy: &str, volume: &str, console: &str) -> Self {
         let (disk, variables) = (world.path(copy), world.path("variables"));
@@ -154,7 +154,7 @@ impl Machine {
     }
 }
 
-impl Drop for Machine {
+impl Drop for Guest {
     fn drop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -199,7 +199,7 @@ fn a_machine_makes_its_volume_once_and_keeps_it_through_power_cuts_and_replaceme
         .unwrap();
     let disk = project.path("image/disk.raw");
 
-    let mut machine = Machine::start(&world, &disk, "first", &volume, "console-1");
+    let mut machine = Guest::start(&world, &disk, "first", &volume, "console-1");
     machine.becomes_a_node();
     world.is_in_service();
     drop(machine);
@@ -207,7 +207,7 @@ fn a_machine_makes_its_volume_once_and_keeps_it_through_power_cuts_and_replaceme
     assert_eq!(line, "ext4\n");
 
     // The same copy of the image: its journal knows what was done.
-    let mut machine = Machine::start(&world, &disk, "first", &volume, "console-2");
+    let mut machine = Guest::start(&world, &disk, "first", &volume, "console-2");
     machine.becomes_a_node();
     let said = machine.said();
     assert!(said.contains("host name: as it should be, "), "{said}");
@@ -218,7 +218,7 @@ fn a_machine_makes_its_volume_once_and_keeps_it_through_power_cuts_and_replaceme
     );
 
     // A new one.
-    let mut machine = Machine::start(&world, &disk, "second", &volume, "console-3");
+    let mut machine = Guest::start(&world, &disk, "second", &volume, "console-3");
     machine.becomes_a_node();
     drop(machine);
     assert_eq!((boots(&world), uuid(&world)), (line.repeat(3), made));

@@ -5,6 +5,7 @@
     reason = "helpers of a test may panic as the test itself may"
 )]
 
+mod arm64;
 mod bad;
 mod harness;
 mod machine;
@@ -99,7 +100,10 @@ vmimage: I is a node of hosting: storage, ready after T ms
 
 #[test]
 fn a_node_does_its_steps_tells_its_group_and_does_nothing_twice() {
-    let world = World::new();
+    does_its_steps_once(&World::new());
+}
+
+fn does_its_steps_once(world: &World) {
     world.put_secret("password", r#"a\"b\\c'd$e"#);
     let outcome = world.run(&whole());
     assert_eq!(outcome.said.replace(&world.instance, "I"), WHOLE);
@@ -116,7 +120,7 @@ fn a_node_does_its_steps_tells_its_group_and_does_nothing_twice() {
         format!("said {host}|200|1|\"a\\\"b\\\\c'd$e\"|yes")
     );
     world.is_in_service();
-    assert!(exists(&world.path("run/vmimage-ready")));
+    assert!(world.path("run/vmimage-ready").exists());
     let claim = world.object("claim.json");
     assert_eq!(
         claim,
@@ -174,6 +178,10 @@ fn a_changed_step_is_done_again_and_another_instance_starts_afresh() {
 
 #[test]
 fn one_that_is_killed_anywhere_goes_on_where_it_was() {
+    goes_on_where_it_was(&World::new());
+}
+
+fn goes_on_where_it_was(world: &World) {
     let steps = 5;
     let mut program = Program::new("storage");
     for number in 0..steps {
@@ -188,7 +196,6 @@ fn one_that_is_killed_anywhere_goes_on_where_it_was() {
             &[&argv(&["sh", "-c", &script])],
         );
     }
-    let world = World::new();
     fs::create_dir_all(world.path("run")).unwrap();
     let mut expected: Vec<String> = Vec::new();
     let is_traced = |expected: &[String]| world.trace().lines().eq(expected);

@@ -51,7 +51,7 @@ impl UserDataError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Program { .. } => None,
-            Self::NoEngine(error) => Some(error.hint()),
+            Self::NoEngine(error) => Some(error.hint().to_owned()),
             Self::TooLarge { role, .. } => Some(format!(
                 "put what does not depend on the node into files of the image, and leave less to the boot halves for `{}`",
                 role.as_str()

@@ -77,53 +77,83 @@ pub struct NoEngine {
 
 impl NoEngine {
     /// What to do.
-    pub fn hint(&self) -> String {
-        let target = match self.architecture {
-            Architecture::X86_64 => "x86_64-unknown-linux-gnu",
-            Architecture::Arm64 => "aarch64-unknown-linux-gnu",
-        };
-        format!("run `rustup target add {target}`, then build vmimage anew")
-    }
-}
-
-/// The executable that runs `program`: the engine, whose one segment goes on with the program.
-pub fn executable(architecture: Architecture, program: &[u8]) -> Result<Vec<u8>, NoEngine> {
-    let engine = engine(architecture)?;
-    let mut bytes = [engine, program].concat();
-    let length = bytes.len();
-    for (at, number) in [
-        (BEGIN_AT, BASE + engine.len()),
-        (SIZES_AT[0], length),
-        (SIZES_AT[1], length),
-    ] {
-        // A number of eight bytes, the lowest first (ELF-64, `Elf64_Phdr`).
-        for (place, byte) in bytes[at..].iter_mut().zip(number.to_le_bytes()) {
-            *place = byte;
+    pub fn hint(&self) -> &'static str {
+        match self.architecture {
+            Architecture::X86_64 => {
+                "run `rustup target add x86_64-unknown-linux-gnu`, then build vmimage anew"
+            }
+            Architecture::Arm64 => {
+                "build vmimage with `make build-arm64`, or run `rustup target add aarch64-unknown-linux-gnu` and build it anew"
+            }
         }
     }
-    Ok(bytes)
 }
 
-fn engine(architecture: Architecture) -> Result<&'static [u8], NoEngine> {
-    let engine = ENGINES.iter().find(|(of, _)| *of == architecture);
-    let engine = engine.map(|(_, bytes)| *bytes);
-    engine
-        .filter(|bytes| !bytes.is_empty())
-        .ok_or(NoEngine { architecture })
+/// What runs programs on an architecture: an executable whose one segment goes on with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Engine<'a> {
+    /// The architecture.
+    pub architecture: Architecture,
+    /// The executable, which ends where its segment does.
+    pub bytes: &'a [u8],
 }
 
-/// Makes user data that runs `program`. It may be larger than what EC2 takes.
+impl Engine<'static> {
+    /// The one that this program was built with.
+    pub fn of(architecture: Architecture) -> Result<Self, NoEngine> {
+        let engine = ENGINES.iter().find(|(of, _)| *of == architecture);
+        let bytes = engine.map(|(_, bytes)| *bytes);
+        let bytes = bytes.filter(|bytes| !bytes.is_empty());
+        bytes
+            .map(|bytes| Self {
+                architecture,
+                bytes,
+            })
+            .ok_or(NoEngine { architecture })
+    }
+}
+
+impl Engine<'_> {
+    /// The executable that runs `program`.
+    pub fn executable(&self, program: &[u8]) -> Vec<u8> {
+        let mut bytes = [self.bytes, program].concat();
+        let length = bytes.len();
+        for (at, number) in [
+            (BEGIN_AT, BASE + self.bytes.len()),
+            (SIZES_AT[0], length),
+            (SIZES_AT[1], length),
+        ] {
+            // A number of eight bytes, the lowest first (ELF-64, `Elf64_Phdr`).
+            for (place, byte) in bytes[at..].iter_mut().zip(number.to_le_bytes()) {
+                *place = byte;
+            }
+        }
+        bytes
+    }
+
+    /// Makes user data that runs `program`. It may be larger than what EC2 takes.
+    pub fn carry(&self, program: &[u8]) -> Carrier {
+        let compressed = compress(self.architecture, &self.executable(program));
+        let script = STUB.replace(DATA_LINE, &format!("\n{}\n", STANDARD.encode(&compressed)));
+        let bytes = gzip(script.as_bytes());
+        let sizes = Sizes {
+            engine: self.bytes.len(),
+            program: program.len(),
+            compressed: compressed.len(),
+            whole: bytes.len(),
+        };
+        Carrier { bytes, sizes }
+    }
+}
+
+/// The executable that runs `program` on an architecture.
+pub fn executable(architecture: Architecture, program: &[u8]) -> Result<Vec<u8>, NoEngine> {
+    Ok(Engine::of(architecture)?.executable(program))
+}
+
+/// Makes user data that runs `program` on an architecture. It may be larger than what EC2 takes.
 pub fn carry(architecture: Architecture, program: &[u8]) -> Result<Carrier, NoEngine> {
-    let compressed = compress(architecture, &executable(architecture, program)?);
-    let script = STUB.replace(DATA_LINE, &format!("\n{}\n", STANDARD.encode(&compressed)));
-    let bytes = gzip(script.as_bytes());
-    let sizes = Sizes {
-        engine: engine(architecture)?.len(),
-        program: program.len(),
-        compressed: compressed.len(),
-        whole: bytes.len(),
-    };
-    Ok(Carrier { bytes, sizes })
+    Ok(Engine::of(architecture)?.carry(program))
 }
 
 /// The smallest xz that xz-utils unpacks: one block, no checksum beside gzip's own.
@@ -176,7 +206,21 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use flate2::read::GzDecoder;
 
-    use super::{Architecture, STUB, carry, executable};
+    use super::{Architecture, NoEngine, STUB, carry, executable};
+
+    #[test]
+    fn what_has_no_engine_says_how_to_get_one() {
+        let none = NoEngine {
+            architecture: Architecture::Arm64,
+        };
+        assert_eq!(
+            (none.to_string().as_str(), none.hint()),
+            (
+                "this vmimage was built without an engine for arm64",
+                "build vmimage with `make build-arm64`, or run `rustup target add aarch64-unknown-linux-gnu` and build it anew"
+            )
+        );
+    }
 
     #[test]
     fn a_carrier_holds_the_engine_and_the_program_and_is_always_the_same() {

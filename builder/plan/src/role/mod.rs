@@ -11,7 +11,7 @@ mod lower;
 #[cfg(test)]
 mod tests;
 
-pub use carrier::{Carrier, NoEngine, Sizes, carry, executable};
+pub use carrier::{Carrier, Engine, NoEngine, Sizes, carry, executable};
 pub use compile::{ProgramError, RoleProgram, compile};
 pub use decode::{DecodeError, decode};
 pub use encode::encode;
