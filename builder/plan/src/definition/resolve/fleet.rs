@@ -237,28 +237,9 @@ fn resolve_role(role: Role, written: RoleDefinition, findings: &mut Findings) ->
             findings.report(at.span(), message);
         }
     }
-    if role == Role::Storage && !desired.is_multiple_of(REPLICAS) {
-        let at = written.desired.as_ref().or(written.min.as_ref());
-        if let Some(at) = at {
-            let message = format!("{desired} storage nodes make no whole sets of {REPLICAS}");
-            findings.report(at.span(), message);
-        }
-    }
+    check_volumes(role, desired, &written, findings);
     let volume = written.data_volume_gib.as_ref();
-    if let (Some(volume), None) = (volume, default.data_volume_gib) {
-        let message = format!("role `{}` keeps no data of its own", role.as_str());
-        findings.report_with_label(
-            volume.span(),
-            message,
-            "only `database` and `storage` have a data volume",
-            None,
-        );
-    }
     let arbiter = written.arbiter_volume_gib.as_ref();
-    if let (Some(arbiter), false) = (arbiter, role == Role::Storage) {
-        let message = format!("role `{}` has no arbiters", role.as_str());
-        findings.report_with_label(arbiter.span(), message, "only `storage` has them", None);
-    }
     let root = written.root_volume_gib.as_ref();
     FleetRole {
         role,
@@ -278,6 +259,32 @@ fn resolve_role(role: Role, written: RoleDefinition, findings: &mut Findings) ->
             findings,
         ),
         health: resolve_health(written.health, default.port, findings),
+    }
+}
+
+/// Reports volumes that the role has not, and storage that makes no whole sets.
+fn check_volumes(role: Role, desired: u32, written: &RoleDefinition, findings: &mut Findings) {
+    if role == Role::Storage && !desired.is_multiple_of(REPLICAS) {
+        let at = written.desired.as_ref().or(written.min.as_ref());
+        if let Some(at) = at {
+            let message = format!("{desired} storage nodes make no whole sets of {REPLICAS}");
+            findings.report(at.span(), message);
+        }
+    }
+    let volume = written.data_volume_gib.as_ref();
+    if let (Some(volume), None) = (volume, defaults::role(role).data_volume_gib) {
+        let message = format!("role `{}` keeps no data of its own", role.as_str());
+        findings.report_with_label(
+            volume.span(),
+            message,
+            "only `database` and `storage` have a data volume",
+            None,
+        );
+    }
+    let arbiter = written.arbiter_volume_gib.as_ref();
+    if let (Some(arbiter), false) = (arbiter, role == Role::Storage) {
+        let message = format!("role `{}` has no arbiters", role.as_str());
+        findings.report_with_label(arbiter.span(), message, "only `storage` has them", None);
     }
 }
 
