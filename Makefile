@@ -1,7 +1,7 @@
 # The two commands of the README, and what they need; everything else is plain cargo.
 # Both install what a fresh Debian machine lacks first.
 
-.PHONY: demo test test-full bench-bake bench-lab bench-firstboot build build-arm64 setup
+.PHONY: demo test test-full bench-bake bench-lab bench-firstboot bench-roles build build-arm64 setup
 
 # The main job: bakes the Virtualmin image, looks into it and boots it.
 demo: build
@@ -11,7 +11,7 @@ demo: build
 test: setup
 	tests/run
 
-# `make test`, and the large image baked twice.
+# `make test`, the large image baked twice, and the roles started in every order.
 test-full: setup
 	VMIMAGE_TEST_FULL=1 tests/run
 
@@ -26,6 +26,10 @@ bench-lab: build
 # The engine's time and memory, against cloud-init in the same node and run.
 bench-firstboot: build
 	tests/bench-firstboot
+
+# How long each role takes to become ready, step by step, and the engine's part of it; after `make demo`.
+bench-roles: build
+	tests/bench-roles
 
 build: setup
 	cargo build --release --locked -p vmimage -p vmimage-tests --bins

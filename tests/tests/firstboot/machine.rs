@@ -1,6 +1,7 @@
 //! A whole machine: the baked disk under UEFI in QEMU, with a second `NVMe` disk for the data. Its network
 //! is this test's namespace: QEMU's own NAT leads to the metadata service and to the simulated AWS. It
-//! loses its power, comes back, and is replaced by another copy of the image.
+//! loses its power and is replaced by another copy of the image; with `VMIMAGE_TEST_FULL` it comes back
+//! before.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -177,7 +178,7 @@ fn uuid(world: &World) -> String {
 }
 
 #[test]
-fn a_machine_makes_its_volume_once_and_keeps_it_through_power_cuts_and_replacement() {
+fn a_machine_makes_its_volume_once_and_its_successor_finds_it() {
     let project = Project::lasting("machine");
     project.write("recipes/data/recipe.toml", RECIPE);
     project.write("images/machine-fleet.toml", FLEET);
@@ -199,27 +200,28 @@ fn a_machine_makes_its_volume_once_and_keeps_it_through_power_cuts_and_replaceme
         .unwrap();
     let disk = project.path("image/disk.raw");
 
-    let mut machine = Guest::start(&world, &disk, "first", &volume, "console-1");
-    machine.becomes_a_node();
+    let started = |copy, console| {
+        let mut guest = Guest::start(&world, &disk, copy, &volume, console);
+        guest.becomes_a_node();
+        (guest.said(), guest)
+    };
+    let (_, guest) = started("first", "console-1");
     world.is_in_service();
-    drop(machine);
+    drop(guest);
     let (line, made) = (boots(&world), uuid(&world));
     assert_eq!(line, "ext4\n");
-
-    // The same copy of the image: its journal knows what was done.
-    let mut machine = Guest::start(&world, &disk, "first", &volume, "console-2");
-    machine.becomes_a_node();
-    let said = machine.said();
-    assert!(said.contains("host name: as it should be, "), "{said}");
-    drop(machine);
-    assert_eq!(
-        (boots(&world), uuid(&world)),
-        (line.repeat(2), made.clone())
-    );
-
-    // A new one.
-    let mut machine = Guest::start(&world, &disk, "second", &volume, "console-3");
-    machine.becomes_a_node();
-    drop(machine);
-    assert_eq!((boots(&world), uuid(&world)), (line.repeat(3), made));
+    let mut before = 1;
+    if std::env::var_os("VMIMAGE_TEST_FULL").is_some() {
+        // The power comes back: the journal knows what was done.
+        let (said, guest) = started("first", "console-2");
+        assert!(said.contains("host name: as it should be, "), "{said}");
+        drop(guest);
+        before = 2;
+        assert_eq!(boots(&world), line.repeat(before));
+    }
+    let (said, guest) = started("second", "console-3");
+    assert!(said.contains("host name: done, "), "{said}");
+    drop(guest);
+    let now = (boots(&world), uuid(&world));
+    assert_eq!(now, (line.repeat(before + 1), made));
 }

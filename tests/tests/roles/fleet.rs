@@ -63,7 +63,7 @@ fn of_roles(counts: &[(&str, u32)]) -> String {
         } else {
             ""
         };
-        format!("[role.{role}]\nmin = 0\ndesired = {count}\nmax = 3\n{arbiter}\n")
+        format!("[role.{role}]\nmin = {count}\ndesired = {count}\nmax = 3\n{arbiter}\n")
     });
     format!("{head}{}", roles.concat())
 }

@@ -14,14 +14,16 @@ const WEB: (&str, u32) = ("web", 1);
 
 #[test]
 fn roles_find_each_other_in_whatever_order_they_start() {
-    for order in [
-        [DATABASE, STORAGE, WEB],
-        [DATABASE, WEB, STORAGE],
-        [STORAGE, DATABASE, WEB],
-        [STORAGE, WEB, DATABASE],
-        [WEB, DATABASE, STORAGE],
-        [WEB, STORAGE, DATABASE],
-    ] {
+    let mut orders = vec![[DATABASE, WEB, STORAGE], [WEB, STORAGE, DATABASE]];
+    if std::env::var_os("VMIMAGE_TEST_FULL").is_some() {
+        orders.extend([
+            [DATABASE, STORAGE, WEB],
+            [STORAGE, DATABASE, WEB],
+            [STORAGE, WEB, DATABASE],
+            [WEB, DATABASE, STORAGE],
+        ]);
+    }
+    for order in orders {
         let fleet = Fleet::empty("test-order");
         start(&fleet, &order);
         a_row_is_replicated(&fleet);
