@@ -50,7 +50,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         lab.launch(launch)?;
     }
     for launch in &launches {
-        lab.wait_up(&launch.instance.instance_id, 1, Duration::from_mins(5))?;
+        let id = &launch.instance.instance_id;
+        lab.wait_up(id, 1, Duration::from_mins(5))?;
+        let seconds = started.elapsed().as_secs_f64();
+        println!("{id} up after {seconds:.2} s, or before those above");
     }
     println!(
         "{count} nodes up after {:.2} s",

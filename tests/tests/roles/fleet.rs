@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vmimage_tests::lab::{Lab, nodes};
 use vmimage_tests::project::{Project, Ran, repository, run};
-use vmimage_tests::wait::wait_until;
+use vmimage_tests::wait::{wait_for, wait_until};
 
 /// A fleet that is up; one at a time, because two would take each other's time.
 pub(crate) struct Fleet(
@@ -162,17 +162,18 @@ impl Fleet {
     /// What MariaDB says, without column names.
     #[track_caller]
     pub(crate) fn sql(&self, node: &str, statements: &str) -> String {
-        let said = self.done(
-            node,
-            &[
-                "mariadb",
-                "--skip-column-names",
-                "--batch",
-                "-e",
-                statements,
-            ],
-        );
-        said.trim_end().to_owned()
+        self.done(node, &sql(statements)).trim_end().to_owned()
+    }
+
+    /// Waits until MariaDB says this; until then it may refuse, what is asked for may not be there.
+    #[track_caller]
+    pub(crate) fn soon_says(&self, node: &str, statements: &str, wanted: &str) {
+        let what = format!("{node} says {wanted} to {statements}");
+        wait_for(Duration::from_mins(2), &what, || {
+            let ran = self.exec(node, &sql(statements));
+            let is_so = ran.code == 0 && ran.stdout.trim_end() == wanted;
+            is_so.then_some(()).ok_or(ran.stdout + &ran.stderr)
+        });
     }
 
     /// An object of the cluster's state.
@@ -222,4 +223,14 @@ impl Fleet {
     pub(crate) fn heal(&self) {
         self.0.done(&["heal"]);
     }
+}
+
+fn sql(statements: &str) -> [&str; 5] {
+    [
+        "mariadb",
+        "--skip-column-names",
+        "--batch",
+        "-e",
+        statements,
+    ]
 }

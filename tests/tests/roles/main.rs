@@ -11,10 +11,12 @@ mod order;
 use std::time::Duration;
 
 use fleet::Fleet;
-use vmimage_tests::wait::{wait_for, wait_until};
+use vmimage_tests::wait::wait_for;
 
 /// How long a node may take to be replaced and ready, on a busy machine.
 const REPLACED: Duration = Duration::from_mins(6);
+
+const ROWS: &str = "SELECT GROUP_CONCAT(what ORDER BY id) FROM shop.orders";
 
 #[test]
 fn a_fleet_of_every_role_comes_up_and_keeps_its_data_when_nodes_are_replaced() {
@@ -62,9 +64,7 @@ fn databases(fleet: &Fleet) -> (String, String) {
 fn a_row_is_replicated(fleet: &Fleet) {
     let (writer, replica) = databases(fleet);
     fleet.sql(&writer, "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what TEXT); INSERT INTO shop.orders VALUES (1, 'tea')");
-    wait_until(Duration::from_secs(30), "the row is on the replica", || {
-        fleet.sql(&replica, "SELECT what FROM shop.orders WHERE id = 1") == "tea"
-    });
+    fleet.soon_says(&replica, "SELECT what FROM shop.orders WHERE id = 1", "tea");
     let source = fleet.done(&replica, &["mariadb", "-e", "SHOW REPLICA STATUS\\G"]);
     for wanted in [
         "Using_Gtid: Slave_Pos",
@@ -154,16 +154,7 @@ fn replace_a_replica(fleet: &Fleet) {
     fleet.sql(&writer, "INSERT INTO shop.orders VALUES (2, 'milk')");
     fleet.replace(&replica, REPLACED);
     fleet.sql(&writer, "INSERT INTO shop.orders VALUES (3, 'bread')");
-    wait_until(
-        Duration::from_mins(1),
-        "the new replica has every row",
-        || {
-            fleet.sql(
-                &replica,
-                "SELECT GROUP_CONCAT(what ORDER BY id) FROM shop.orders",
-            ) == "tea,milk,bread"
-        },
-    );
+    fleet.soon_says(&replica, ROWS, "tea,milk,bread");
     assert_eq!(databases(fleet), (writer, replica));
 }
 
@@ -201,16 +192,7 @@ fn replace_the_writer(fleet: &Fleet) {
     fleet.replace(&writer, REPLACED);
     assert_eq!(databases(fleet), (writer.clone(), replica.clone()));
     fleet.sql(&writer, "INSERT INTO shop.orders VALUES (4, 'salt')");
-    wait_until(
-        Duration::from_mins(2),
-        "the replica follows the new writer",
-        || {
-            fleet.sql(
-                &replica,
-                "SELECT GROUP_CONCAT(what ORDER BY id) FROM shop.orders",
-            ) == "tea,milk,bread,salt"
-        },
-    );
+    fleet.soon_says(&replica, ROWS, "tea,milk,bread,salt");
 }
 
 #[test]
@@ -225,11 +207,7 @@ fn another_region_s_database_is_a_replica() {
         ("0".into(), "1".into())
     );
     fleet.sql(writer, "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, what TEXT); INSERT INTO shop.orders VALUES (1, 'tea')");
-    wait_until(
-        Duration::from_mins(1),
-        "the row is in the other region",
-        || fleet.sql(other, "SELECT what FROM shop.orders WHERE id = 1") == "tea",
-    );
+    fleet.soon_says(other, "SELECT what FROM shop.orders WHERE id = 1", "tea");
     // Cut off, it stays a replica; joined again, it catches up.
     fleet.partition("eu-west-1");
     fleet.sql(writer, "INSERT INTO shop.orders VALUES (2, 'milk')");
@@ -242,7 +220,5 @@ fn another_region_s_database_is_a_replica() {
         "1\n1"
     );
     fleet.heal();
-    wait_until(Duration::from_mins(2), "it catches up", || {
-        fleet.sql(other, "SELECT COUNT(*) FROM shop.orders") == "2"
-    });
+    fleet.soon_says(other, "SELECT COUNT(*) FROM shop.orders", "2");
 }

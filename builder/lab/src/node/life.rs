@@ -26,7 +26,7 @@ use super::state::{Ending, NodeState, Phase};
 use crate::network::{Network, Plug, Region};
 
 /// A node that takes longer to start does no longer keep others from starting.
-const TURN: Duration = Duration::from_secs(30);
+const TURN: Duration = Duration::from_secs(10);
 
 /// How much of a console's end is searched for its last line.
 const CONSOLE_TAIL_BYTES: u64 = 4_096;
