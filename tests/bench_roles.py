@@ -49,7 +49,7 @@ def watch(file):
             peak = re.search(r"VmHWM:\s+(\d+)", status)
             if peak and instance:
                 seen[folder.name] = (instance[1], seconds, int(peak[1]))
-        time.sleep(0.002)
+        time.sleep(0.005)
     pathlib.Path(file).write_text(json.dumps(list(seen.values())))
 
 
