@@ -15,12 +15,12 @@ import time
 
 # Of a step that takes less nobody asks.
 SHOWN_MS = 300
-STEP = re.compile(r"vmimage: (\d+)/\d+ (.*): (?:done|as it should be), (\d+) ms")
+STEP = re.compile(r"vmimage: \d+/\d+ (.*): (?:done|as it should be), (\d+) ms")
 READY = re.compile(r"vmimage: (i-\w+) is a node of \S+: (\w+), ready after (\d+) ms")
 
 
 def engines():
-    """Processes of the engine; the sign of life that an engine forks is none of them."""
+    """Processes of the engine, and the signs of life that they fork, which take less."""
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             if (folder / "comm").read_text() == "firstboot\n":
@@ -68,7 +68,7 @@ def tell(folder):
     rows = []
     for console in folder.glob("*.console"):
         text = console.read_text(errors="replace")
-        steps = [(name, int(ms)) for _, name, ms in STEP.findall(text)]
+        steps = [(name, int(ms)) for name, ms in STEP.findall(text)]
         for instance, role, ms in READY.findall(text)[:1]:
             rows.append((role, int(ms), instance, steps))
     print("role        ready after  engine's own  its peak  steps of %d ms and more" % SHOWN_MS)

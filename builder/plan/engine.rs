@@ -33,29 +33,27 @@ pub(crate) struct Compiler {
 impl Compiler {
     /// The compiler that cargo uses, for the repository at `root`.
     pub(crate) fn of_cargo(program: OsString, root: &Path) -> Self {
-        let sysroot = said(Command::new(&program).args(["--print", "sysroot"]));
-        let version = said(Command::new(&program).arg("-vV"));
-        let host = value(&version, "host: ");
+        let toolchain = Toolchain::of(&program);
+        let host = value(&toolchain.version, "host: ");
         let tools = format!("lib/rustlib/{host}/bin/rust-lld");
-        let installed = Path::new(sysroot.trim()).join(tools);
+        let installed = toolchain.sysroot.join(tools);
         // Elsewhere it is in the PATH.
         let linker = if installed.exists() {
             installed
         } else {
             PathBuf::from("rust-lld")
         };
-        Self::new(program, linker, root)
+        Self::new(program, &toolchain, linker, root)
     }
 
     /// Another compiler, which need not have a linker.
     pub(crate) fn other(&self, program: OsString, root: &Path) -> Self {
-        Self::new(program, self.linker.clone(), root)
+        let toolchain = Toolchain::of(&program);
+        Self::new(program, &toolchain, self.linker.clone(), root)
     }
 
-    fn new(program: OsString, linker: PathBuf, root: &Path) -> Self {
-        let sysroot = said(Command::new(&program).args(["--print", "sysroot"]));
-        let version = said(Command::new(&program).arg("-vV"));
-        let library = Path::new(sysroot.trim()).join("lib/rustlib/src/rust");
+    fn new(program: OsString, toolchain: &Toolchain, linker: PathBuf, root: &Path) -> Self {
+        let library = toolchain.sysroot.join("lib/rustlib/src/rust");
         let remap = |from: &Path, to: &str| {
             let mut argument = OsString::from("--remap-path-prefix=");
             argument.push(from);
@@ -63,7 +61,7 @@ impl Compiler {
             argument.push(to);
             argument
         };
-        let commit = value(&version, "commit-hash: ");
+        let commit = value(&toolchain.version, "commit-hash: ");
         let remap = vec![
             remap(root, "/vmimage"),
             // Where the library's sources are installed, paths into it would be of this machine.
@@ -128,6 +126,23 @@ impl Compiler {
         command.args(["--target", target]).args(SMALL);
         command.args(&self.remap);
         command
+    }
+}
+
+/// What a compiler says of itself.
+struct Toolchain {
+    sysroot: PathBuf,
+    /// The lines of `rustc -vV`.
+    version: String,
+}
+
+impl Toolchain {
+    fn of(program: &OsStr) -> Self {
+        let sysroot = said(Command::new(program).args(["--print", "sysroot"]));
+        Self {
+            sysroot: PathBuf::from(sysroot.trim()),
+            version: said(Command::new(program).arg("-vV")),
+        }
     }
 }
 

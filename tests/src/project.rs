@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use vmimage_plan::sources::{SourceFile, Sources};
 
 use crate::standin::{self, StandinRepository, Validity};
 
@@ -201,7 +202,45 @@ pub fn sha256(path: &Path) -> String {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Every definition below a project's folder, as `vmimage` reads them.
+pub fn definitions(root: &Path) -> Sources {
+    let mut found = Sources::default();
+    for folder in ["images", "recipes"] {
+        define(root, folder, &mut found);
+    }
+    found
+}
+
+fn define(root: &Path, folder: &str, found: &mut Sources) {
+    for entry in fs::read_dir(root.join(folder)).expect("list a folder") {
+        let entry = entry.expect("list a folder");
+        let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            define(root, &name, found);
+        } else {
+            let bytes = fs::read(entry.path()).expect("read a definition");
+            let mode = entry.metadata().expect("look at a definition").mode();
+            let executable = mode & 0o100 != 0;
+            found.insert(name, SourceFile { bytes, executable });
+        }
+    }
+}
+
+/// Whether `make test-full` asks for what takes minutes.
+pub fn is_full_run() -> bool {
+    std::env::var_os("VMIMAGE_TEST_FULL").is_some()
+}
+
+/// What identifies the file system that a file holds.
+pub fn file_system_uuid(file: &Path) -> String {
+    let mut blkid = Command::new("blkid");
+    let ran = run(blkid.args(["-p", "-s", "UUID", "-o", "value"]).arg(file));
+    assert_eq!(ran.code, 0, "{}: {}", file.display(), ran.stderr);
+    ran.stdout
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("make a folder");
     for entry in fs::read_dir(from).expect("list a folder") {
         let entry = entry.expect("list a folder");

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
-use vmimage_tests::project::{Ran, repository, run};
+use vmimage_tests::project::{Ran, file_system_uuid, repository, run};
 
 const SIZE_BYTES: u64 = 16 << 20;
 
@@ -88,11 +88,7 @@ impl Node {
 
     /// What identifies the file system that is on the volume.
     fn uuid(&self) -> String {
-        let ran = run(Command::new("blkid")
-            .args(["-p", "-s", "UUID", "-o", "value"])
-            .arg(self.device()));
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
-        ran.stdout
+        file_system_uuid(&self.device())
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use vmimage_tests::project::{Project, sha256};
+use vmimage_tests::project::{Project, is_full_run, sha256};
 
 const FILES: [&str; 6] = [
     "disk.raw",
@@ -80,7 +80,7 @@ fn a_small_bookworm_image() {
 #[test]
 fn the_large_image_where_asked_for() {
     // `make test-full` asks for it: it takes minutes.
-    if std::env::var_os("VMIMAGE_TEST_FULL").is_some() {
+    if is_full_run() {
         two_bakes_of("virtualmin");
     }
 }

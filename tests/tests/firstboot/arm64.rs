@@ -6,7 +6,7 @@ mod engine;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -15,29 +15,24 @@ use base64::engine::general_purpose::STANDARD;
 use engine::Compiler;
 use firstboot::Role;
 use flate2::read::GzDecoder;
-use vmimage_plan::Sources;
 use vmimage_plan::definition::{Architecture, FLEET_FILE, load_fleet, load_image};
 use vmimage_plan::role::{Engine, compile, encode};
-use vmimage_plan::sources::SourceFile;
+use vmimage_tests::project::{copy, definitions, repository};
 
 use super::bad;
 use super::harness::{Machine, World};
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 /// Debian's compiler, kept in the target directory.
 fn compiler() -> Compiler {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("arm64-rustc");
-    let script = root().join("tests/arm64-rustc");
+    let script = repository().join("tests/arm64-rustc");
     let output = Command::new(script).arg(place).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let path = String::from_utf8(output.stdout).unwrap();
-    let root = root();
+    let root = repository();
     let compiler = Compiler::of_cargo("rustc".into(), &root);
     let compiler = compiler.other(path.trim_end().into(), &root);
     assert!(compiler.has_core(TARGET), "{path}");
@@ -57,7 +52,7 @@ fn arm64() -> Engine<'static> {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     Engine {
         architecture: Architecture::Arm64,
-        bytes: BYTES.get_or_init(|| build(&compiler(), &root().join("firstboot"))),
+        bytes: BYTES.get_or_init(|| build(&compiler(), &repository().join("firstboot"))),
     }
 }
 
@@ -67,18 +62,6 @@ fn world() -> World {
         engine: arm64(),
         emulator: "qemu-aarch64",
     })
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// Numbers of an ELF file, the lowest byte first.
@@ -103,7 +86,7 @@ fn it_is_one_segment_and_the_same_bytes_wherever_it_is_built() {
 
     let elsewhere = tempfile::tempdir().unwrap();
     let sources = elsewhere.path().join("another/place");
-    copy(&root().join("firstboot"), &sources);
+    copy(&repository().join("firstboot"), &sources);
     let again = build(&compiler(), &sources);
     assert!(again == elf, "{} and {} bytes", again.len(), elf.len());
 }
@@ -128,21 +111,6 @@ fn on_arm64_a_full_disk_is_named_and_leaves_no_half_file() {
     bad::no_half_file_is_left(&world());
 }
 
-/// The project's definitions.
-fn sources(folder: &str, sources: &mut Sources) {
-    for entry in fs::read_dir(root().join(folder)).unwrap() {
-        let entry = entry.unwrap();
-        let name = format!("{folder}/{}", entry.file_name().to_str().unwrap());
-        if entry.path().is_dir() {
-            self::sources(&name, sources);
-        } else {
-            let bytes = fs::read(entry.path()).unwrap();
-            let executable = false;
-            sources.insert(name, SourceFile { bytes, executable });
-        }
-    }
-}
-
 /// The executable that the xz of nodes makes of user data.
 fn unpacked(user_data: &[u8]) -> Vec<u8> {
     let mut script = String::new();
@@ -163,9 +131,7 @@ fn unpacked(user_data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn every_role_leaves_room_on_arm64() {
-    let mut definitions = Sources::default();
-    sources("images", &mut definitions);
-    sources("recipes", &mut definitions);
+    let definitions = definitions(&repository());
     let (fleet, _) = load_fleet(&definitions, FLEET_FILE);
     let (image, _) = load_image(&definitions, "images/virtualmin.toml");
     let (fleet, image) = (fleet.unwrap(), image.unwrap());

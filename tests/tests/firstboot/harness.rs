@@ -157,15 +157,11 @@ impl World {
             "LaunchTemplateData.MetadataOptions.InstanceMetadataTags=enabled".to_owned(),
             "LaunchTemplateData.TagSpecification.1.ResourceType=instance".to_owned(),
         ];
-        for (number, (key, value)) in (1..).zip(tags) {
-            let tag = format!("LaunchTemplateData.TagSpecification.1.Tag.{number}");
-            template.push(format!("{tag}.Key={key}"));
-            template.push(format!("{tag}.Value={value}"));
-        }
-        self.query(
-            "ec2",
-            &template.iter().map(String::as_str).collect::<Vec<_>>(),
-        );
+        template.extend(tag_parameters(
+            "LaunchTemplateData.TagSpecification.1",
+            tags,
+        ));
+        self.ec2(&template);
         let hook = "LifecycleHookSpecificationList.member.1";
         self.query(
             "autoscaling",
@@ -218,6 +214,11 @@ impl World {
         self.curl(REGION, service, "", &arguments)
     }
 
+    fn ec2(&self, parameters: &[String]) -> String {
+        let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
+        self.query("ec2", &parameters)
+    }
+
     /// Makes the data volume of the slot; gives its id.
     pub(crate) fn create_volume(&self, size_gib: u32) -> String {
         let mut parameters = vec![
@@ -227,12 +228,8 @@ impl World {
             format!("Size={size_gib}"),
             "TagSpecification.1.ResourceType=volume".to_owned(),
         ];
-        for (number, (key, value)) in (1..).zip(TAGS) {
-            let tag = format!("TagSpecification.1.Tag.{number}");
-            parameters.extend([format!("{tag}.Key={key}"), format!("{tag}.Value={value}")]);
-        }
-        let words: Vec<&str> = parameters.iter().map(String::as_str).collect();
-        let said = self.query("ec2", &words);
+        parameters.extend(tag_parameters("TagSpecification.1", &TAGS));
+        let said = self.ec2(&parameters);
         let (_, after) = said.split_once("<volumeId>").unwrap();
         after.split('<').next().unwrap().to_owned()
     }
@@ -333,6 +330,15 @@ impl World {
     pub(crate) fn report(&self, program: &Program) -> Outcome {
         Outcome::of(self.start(program, "report"))
     }
+}
+
+/// Tags as parameters of EC2, of the first specification at `specification`.
+fn tag_parameters(specification: &str, tags: &[(&str, &str)]) -> Vec<String> {
+    let tags = (1..).zip(tags).flat_map(|(number, (key, value))| {
+        let tag = format!("{specification}.Tag.{number}");
+        [format!("{tag}.Key={key}"), format!("{tag}.Value={value}")]
+    });
+    tags.collect()
 }
 
 /// The node's folders lie over the machine's, of which `/var/lib` is hidden.

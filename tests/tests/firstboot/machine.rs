@@ -12,8 +12,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use vmimage_plan::definition::{Architecture, load_fleet, load_image};
 use vmimage_plan::role::{carry, compile, encode};
-use vmimage_plan::sources::{SourceFile, Sources};
-use vmimage_tests::project::{Project, run};
+use vmimage_tests::project::{Project, definitions, file_system_uuid, is_full_run, run};
 use vmimage_tests::wait::wait_until;
 
 use super::harness::*;
@@ -61,26 +60,9 @@ name = "eu-west-1"
 wave = 1
 "#;
 
-fn sources(root: &Path, folder: &str, found: &mut Sources) {
-    for entry in fs::read_dir(root.join(folder)).unwrap() {
-        let entry = entry.unwrap();
-        let name = format!("{folder}/{}", entry.file_name().to_str().unwrap());
-        if entry.path().is_dir() {
-            sources(root, &name, found);
-        } else {
-            let bytes = fs::read(entry.path()).unwrap();
-            let executable = entry.path().extension().is_none();
-            found.insert(name, SourceFile { bytes, executable });
-        }
-    }
-}
-
 /// What the launch template would have, but for where AWS is.
 fn user_data(project: &Project) -> Vec<u8> {
-    let mut found = Sources::default();
-    for folder in ["images", "recipes"] {
-        sources(&project.path(""), folder, &mut found);
-    }
+    let found = definitions(&project.path(""));
     let (fleet, problems) = load_fleet(&found, "images/machine-fleet.toml");
     assert_eq!(problems, []);
     let (image, problems) = load_image(&found, "images/machine.toml");
@@ -171,10 +153,7 @@ fn boots(world: &World) -> String {
 }
 
 fn uuid(world: &World) -> String {
-    run(Command::new("blkid")
-        .args(["-p", "-s", "UUID", "-o", "value"])
-        .arg(world.path("data")))
-    .stdout
+    file_system_uuid(&world.path("data"))
 }
 
 #[test]
@@ -211,7 +190,7 @@ fn a_machine_makes_its_volume_once_and_its_successor_finds_it() {
     let (line, made) = (boots(&world), uuid(&world));
     assert_eq!(line, "ext4\n");
     let mut before = 1;
-    if std::env::var_os("VMIMAGE_TEST_FULL").is_some() {
+    if is_full_run() {
         // The power comes back: the journal knows what was done.
         let (said, guest) = started("first", "console-2");
         assert!(said.contains("host name: as it should be, "), "{said}");

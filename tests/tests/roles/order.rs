@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use vmimage_tests::project::is_full_run;
 use vmimage_tests::wait::wait_until;
 
 use super::fleet::Fleet;
@@ -15,7 +16,7 @@ const WEB: (&str, u32) = ("web", 1);
 #[test]
 fn roles_find_each_other_in_whatever_order_they_start() {
     let mut orders = vec![[DATABASE, WEB, STORAGE], [WEB, STORAGE, DATABASE]];
-    if std::env::var_os("VMIMAGE_TEST_FULL").is_some() {
+    if is_full_run() {
         orders.extend([
             [DATABASE, STORAGE, WEB],
             [STORAGE, DATABASE, WEB],
