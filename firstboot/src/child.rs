@@ -8,8 +8,7 @@ use crate::sys::{self, Fd};
 /// Finds a program as a shell would, and gives it its environment.
 const ENVIRONMENT: &[u8] = b"/usr/bin/env\0-i\0PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0LC_ALL=C.UTF-8\0HOME=/root\0";
 
-/// Exit status of a program that is not there, as shells and `env` have it.
-pub const NOT_FOUND: u8 = 127;
+pub use crate::sys::NOT_FOUND;
 
 /// In place of an exit status: the program's time was over, and it was killed with all it had started.
 pub const LATE: u8 = 255;
@@ -28,10 +27,8 @@ pub fn run(
     let (standard, said, complained) = (file(), file(), file());
     let mut status = Err(Fault::System);
     if sys::write_all(standard, input).is_ok() && sys::seek(standard, 0, false).is_ok() {
-        match sys::fork() {
-            Ok(None) => become_program(arguments, [standard, said, complained]),
-            Ok(Some(child)) => status = Ok(finish(child, milliseconds)),
-            Err(_) => {}
+        if let Ok(child) = sys::spawn([ENVIRONMENT, arguments], [standard, said, complained]) {
+            status = Ok(finish(child, milliseconds));
         }
     }
     take(said, output);
@@ -45,16 +42,6 @@ fn take(file: Fd, into: &mut Text) {
     let _rewound = sys::seek(file, 0, false);
     let _cut = into.read_from(file);
     sys::close(file);
-}
-
-/// Whatever descriptors the files have: those of one process need not follow each other.
-fn become_program(arguments: &[u8], files: [Fd; 3]) -> ! {
-    sys::new_session();
-    for (standard, file) in (0..).zip(files) {
-        sys::duplicate(file, standard);
-    }
-    sys::execute(Text::default().push(ENVIRONMENT).push(arguments).get());
-    sys::exit(NOT_FOUND)
 }
 
 fn finish(child: i32, milliseconds: u64) -> u8 {

@@ -6,7 +6,7 @@ use crate::sys::{self, Clock};
 /// The pause after the first try, in milliseconds.
 const FIRST_PAUSE_MS: u64 = 100;
 
-/// The longest pause, in milliseconds.
+/// The longest pause before AWS, which all nodes ask, is asked again, in milliseconds.
 const LONGEST_PAUSE_MS: u64 = 5_000;
 
 /// Milliseconds since boot.
@@ -38,13 +38,18 @@ impl Tries {
     /// Pauses before the next try: at random up to the pause's length (full jitter). False when the
     /// time is over.
     pub fn again(&mut self) -> bool {
+        self.again_within(LONGEST_PAUSE_MS)
+    }
+
+    /// The same with another longest pause, in milliseconds.
+    pub fn again_within(&mut self, longest_ms: u64) -> bool {
         let left = self.left_ms();
         if left == 0 {
             return false;
         }
         let pause = 20 + sys::random() % self.pause_ms;
         sys::pause(pause.min(left));
-        self.pause_ms = (self.pause_ms * 2).min(LONGEST_PAUSE_MS);
+        self.pause_ms = (self.pause_ms * 2).min(longest_ms);
         true
     }
 }

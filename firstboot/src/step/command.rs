@@ -8,6 +8,9 @@ use crate::node::Node;
 use crate::phrase::A;
 use crate::program::flag;
 
+/// The longest pause before this machine is asked again, in milliseconds.
+const LONGEST_PAUSE_MS: u64 = 2_000;
+
 impl Node {
     pub(super) fn command(&mut self) -> Result<HasActed> {
         let mut tries = Tries::for_secs(self.step.deadline_secs());
@@ -42,7 +45,7 @@ impl Node {
                 return Ok(self.step.numbers[1] & (flag::RETRY | flag::MAY_FAIL) == 0);
             }
             let is_final = status == NOT_FOUND || !self.step.has(flag::RETRY);
-            if is_final || !tries.again() {
+            if is_final || !tries.again_within(LONGEST_PAUSE_MS) {
                 let fault = self.failed(status);
                 return if is_final {
                     fault

@@ -372,18 +372,6 @@ pub fn parent() -> usize {
     unsafe { call(0, 0, 0, 0, number::GETPPID) as usize }
 }
 
-/// Makes this process the leader of its own session and so of its own group.
-pub fn new_session() {
-    // SAFETY: no address.
-    unsafe { call(0, 0, 0, 0, number::SETSID) };
-}
-
-/// Makes a descriptor be another as well, handed on to programs.
-pub fn duplicate(which: Fd, to: Fd) {
-    // SAFETY: no address.
-    unsafe { call(fd(which), fd(to), 0, 0, number::DUP3) };
-}
-
 /// Kills a process, or with a negative number a group.
 pub fn kill(process: i32) {
     // SAFETY: no address. SIGKILL.
@@ -418,19 +406,62 @@ pub fn reap(process: i32) -> u8 {
 /// The most arguments that a program is run with.
 pub const ARGUMENTS_AT_MOST: usize = 256;
 
-/// Turns this process into a program with these arguments, the first of which is its path, and no
-/// environment. Returns only if that fails, as it does beyond [`ARGUMENTS_AT_MOST`].
-pub fn execute(arguments: &[u8]) {
+/// Exit status of a program that is not there, as shells and `env` have it.
+pub const NOT_FOUND: u8 = 127;
+
+/// What a new process is to become.
+struct Birth<'b> {
+    arguments: [&'b [u8]; 2],
+    files: [Fd; 3],
+}
+
+/// Starts a program with these arguments one after the other, each with NUL, the first of which is its
+/// path; with no environment, in a session of its own, with these files as its standard input, output
+/// and error. One that cannot be run, as beyond [`ARGUMENTS_AT_MOST`], ends with [`NOT_FOUND`].
+///
+/// Nothing is copied for it, as `fork` would, and this process waits until it has its own memory.
+pub fn spawn(arguments: [&[u8]; 2], files: [Fd; 3]) -> Result<i32, Errno> {
+    let birth = Birth { arguments, files };
+    // It holds the addresses of all arguments, and little else.
+    let mut stack = [0_u128; ARGUMENTS_AT_MOST];
+    let top = stack.as_mut_ptr_range().end.expose_provenance();
+    let birth = core::ptr::from_ref(&birth).expose_provenance();
+    // SAFETY: the stack is nobody else's, large enough for `be_born` and what it calls, and lives, as
+    // what is born does, until the new process has memory of its own: before that, this call does not
+    // return.
+    checked(unsafe { raw::clone(top, be_born, birth) }).map(|child| child as i32)
+}
+
+/// What the new process does, in memory that it shares: only its own stack is written to.
+extern "C" fn be_born(birth: usize) -> ! {
+    // SAFETY: `spawn` has handed on the address of this, which lives until this process has its own
+    // memory.
+    let birth = unsafe { &*core::ptr::with_exposed_provenance::<Birth<'_>>(birth) };
+    // SAFETY: no address.
+    unsafe { call(0, 0, 0, 0, number::SETSID) };
+    // Whatever descriptors the files have: those of one process need not follow each other.
+    for (standard, file) in (0..).zip(birth.files) {
+        // SAFETY: no address.
+        unsafe { call(fd(file), standard, 0, 0, number::DUP3) };
+    }
+    execute(birth.arguments);
+    exit(NOT_FOUND)
+}
+
+/// Turns this process into a program. Returns only if that fails.
+fn execute(arguments: [&[u8]; 2]) {
     let mut vector = [0_usize; ARGUMENTS_AT_MOST];
     let mut count = 0;
     let mut is_begin = true;
-    for byte in arguments {
-        // The last place stays NULL.
-        if is_begin && count + 1 < ARGUMENTS_AT_MOST {
-            vector[count] = core::ptr::from_ref(byte).expose_provenance();
-            count += 1;
+    for part in arguments {
+        for byte in part {
+            // The last place stays NULL.
+            if is_begin && count + 1 < ARGUMENTS_AT_MOST {
+                vector[count] = core::ptr::from_ref(byte).expose_provenance();
+                count += 1;
+            }
+            is_begin = *byte == 0;
         }
-        is_begin = *byte == 0;
     }
     if is_begin && count + 1 < ARGUMENTS_AT_MOST {
         let nothing = vector.as_ptr().wrapping_add(count).expose_provenance();

@@ -138,3 +138,68 @@ pub(super) unsafe fn call(a: usize, b: usize, c: usize, d: usize, number: usize)
     // SAFETY: the caller's promise.
     unsafe { call6(number, [a, b, c, d, 0, 0]) }
 }
+
+/// `CLONE_VM` and `CLONE_VFORK`: memory is shared, and the parent waits until the child has its own or
+/// has ended; then `SIGCHLD` is sent.
+const SHARED: usize = 0x100 | 0x4000 | 0x11;
+
+/// Makes a process that begins with `begin(argument)` on a stack that ends at `top`; gives its id, to
+/// the parent alone.
+///
+/// # Safety
+/// The stack must be aligned to 16 bytes, large enough, and used by nobody else until the call
+/// returns; `begin` must change nothing in memory but that stack.
+#[cfg(target_arch = "x86_64")]
+pub(super) unsafe fn clone(top: usize, begin: extern "C" fn(usize) -> !, argument: usize) -> isize {
+    let answer;
+    // SAFETY: in the parent the kernel changes rax, rcx and r11 and nothing else. The child never comes
+    // to the end of this block, and its stack is the caller's promise.
+    unsafe {
+        asm!(
+            "syscall",
+            "test eax, eax",
+            "jnz 2f",
+            "mov rdi, r8",
+            "call r9",
+            "2:",
+            inlateout("rax") number::CLONE as isize => answer,
+            in("rdi") SHARED,
+            in("rsi") top,
+            in("r8") argument,
+            in("r9") begin,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack)
+        );
+    }
+    answer
+}
+
+/// Makes a process that begins with `begin(argument)` on a stack that ends at `top`; gives its id, to
+/// the parent alone.
+///
+/// # Safety
+/// The stack must be aligned to 16 bytes, large enough, and used by nobody else until the call
+/// returns; `begin` must change nothing in memory but that stack.
+#[cfg(target_arch = "aarch64")]
+pub(super) unsafe fn clone(top: usize, begin: extern "C" fn(usize) -> !, argument: usize) -> isize {
+    let answer;
+    // SAFETY: in the parent the kernel changes x0 and nothing else. The child never comes to the end of
+    // this block, and its stack is the caller's promise.
+    unsafe {
+        asm!(
+            "svc 0",
+            "cbnz x0, 2f",
+            "mov x0, x5",
+            "blr x6",
+            "2:",
+            in("x8") number::CLONE,
+            inlateout("x0") SHARED as isize => answer,
+            in("x1") top,
+            in("x5") argument,
+            in("x6") begin,
+            options(nostack)
+        );
+    }
+    answer
+}

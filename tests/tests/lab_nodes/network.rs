@@ -23,6 +23,7 @@ fn two_regions_talk_and_can_be_parted() {
     launch(&lab, &nodes);
     what_nodes_are(&lab);
     what_nodes_are_told(&lab);
+    routers_keep_their_addresses(&lab);
     who_reaches_whom(&lab);
     regions_are_parted(&lab);
     a_node_is_cut_off(&lab);
@@ -54,6 +55,29 @@ fn what_nodes_are(lab: &vmimage_lab::node::Lab) {
     done(lab, "i-eu1", &["dd", "if=/dev/null", "of=/dev/fuse"]);
     let console = std::fs::read_to_string(lab.console_path("i-us1").unwrap()).unwrap();
     assert!(console.contains("ran the user data of i-us1"), "{console}");
+}
+
+/// A router whose hardware address changed when a node came or went would be lost to the others for
+/// as long as they believe in the old one, a minute. Left alone, a bridge takes the lowest of its cables'.
+fn routers_keep_their_addresses(lab: &vmimage_lab::node::Lab) {
+    for (id, address) in [
+        ("i-us1", "02:00:0a:01:00:01"),
+        ("i-us2", "02:00:0a:01:00:01"),
+        ("i-eu1", "02:00:0a:02:00:01"),
+    ] {
+        // Whom a node has to thank for its metadata.
+        metadata(lab, id, "meta-data/instance-id");
+        let said = done(lab, id, &["ip", "-json", "neigh", "show", "dev", "ens5"]);
+        let known: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let known: Vec<_> = known
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|neighbour| neighbour["lladdr"].as_str())
+            .collect();
+        assert!(!known.is_empty(), "{id}: {said}");
+        assert!(known.iter().all(|one| *one == address), "{id}: {said}");
+    }
 }
 
 fn what_nodes_are_told(lab: &vmimage_lab::node::Lab) {

@@ -22,22 +22,18 @@ fn project() -> &'static Project {
     static PROJECT: OnceLock<Project> = OnceLock::new();
     PROJECT.get_or_init(|| {
         let project = Project::lasting("roles");
-        let standins = project.standins();
-        project.done(&[
-            "bake",
-            "virtualmin",
-            "--out",
-            "image",
-            "--format",
-            "rootfs",
-            "--stand-in",
-            &standins,
-        ]);
+        bake(&project, "virtualmin", "image");
         let fleet = fs::read_to_string(repository().join("tests/fleets/roles.toml")).unwrap();
         project.write("roles.toml", &fleet);
         project.write("regions.toml", &two_regions(&fleet));
         project
     })
+}
+
+fn bake(project: &Project, image: &str, out: &str) {
+    let standins = project.standins();
+    let format = ["--format", "rootfs", "--stand-in", &standins];
+    project.done(&[&["bake", image, "--out", out], &format[..]].concat());
 }
 
 /// The same with a second region, and one database in each alone.
@@ -51,19 +47,20 @@ fn two_regions(fleet: &str) -> String {
     format!("{head}{region}{none}{database}")
 }
 
-/// One region with so many nodes of some roles. Storage is in the form with an arbiter.
+/// One region with so many nodes of some roles. Three storage nodes are in the form with an arbiter.
 fn of_roles(counts: &[(&str, u32)]) -> String {
     let fleet = fs::read_to_string(repository().join("tests/fleets/roles.toml")).unwrap();
     let (head, _roles) = fleet.split_once("[role.web]").unwrap();
     let roles = ["web", "api", "storage", "database", "monitoring"].map(|role| {
         let count = counts.iter().find(|(named, _)| *named == role);
         let count = count.map_or(0, |(_, count)| *count);
-        let arbiter = if role == "storage" {
-            "data-volume-gib = 10\narbiter-volume-gib = 1\n"
-        } else {
-            ""
+        let volumes = match (role, count) {
+            ("storage", 0..=3) => "data-volume-gib = 10\narbiter-volume-gib = 1\n",
+            ("storage", _) => "data-volume-gib = 10\n",
+            _ => "",
         };
-        format!("[role.{role}]\nmin = {count}\ndesired = {count}\nmax = 3\n{arbiter}\n")
+        let most = count.max(3);
+        format!("[role.{role}]\nmin = {count}\ndesired = {count}\nmax = {most}\n{volumes}\n")
     });
     format!("{head}{}", roles.concat())
 }
@@ -71,15 +68,37 @@ fn of_roles(counts: &[(&str, u32)]) -> String {
 impl Fleet {
     /// A region without a node.
     pub(crate) fn empty(name: &str) -> Self {
-        project().write("none.toml", &of_roles(&[]));
-        Self::up(name, "none.toml")
+        Self::of(name, &[])
+    }
+
+    /// A region with so many nodes of some roles.
+    pub(crate) fn of(name: &str, counts: &[(&str, u32)]) -> Self {
+        project().write("some.toml", &of_roles(counts));
+        Self::up(name, "some.toml")
+    }
+
+    /// Every role on Debian 12.
+    pub(crate) fn of_bookworm(name: &str) -> Self {
+        let project = project();
+        bake(project, "virtualmin-bookworm", "bookworm");
+        let fleet = fs::read_to_string(project.path("roles.toml")).unwrap();
+        let image = "image = \"virtualmin-bookworm\"";
+        project.write(
+            "bookworm.toml",
+            &fleet.replace("image = \"virtualmin\"", image),
+        );
+        Self::with_image(name, "bookworm.toml", "bookworm")
     }
 
     pub(crate) fn up(name: &str, file: &str) -> Self {
+        Self::with_image(name, file, "image")
+    }
+
+    fn with_image(name: &str, file: &str, image: &str) -> Self {
         // A test that failed while it held it is no other's business.
         let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Lab::new(project(), name);
-        let ran = lab.up(file, "image");
+        let ran = lab.up(file, image);
         assert_eq!(ran.code, 0, "{}\n{}", ran.stderr, ran.stdout);
         Self(lab, turn)
     }

@@ -7,10 +7,12 @@
 
 mod fleet;
 mod order;
+mod sets;
 
 use std::time::Duration;
 
 use fleet::Fleet;
+use vmimage_tests::project::is_full_run;
 use vmimage_tests::wait::wait_for;
 
 /// How long a node may take to be replaced and ready, on a busy machine.
@@ -20,7 +22,17 @@ const ROWS: &str = "SELECT GROUP_CONCAT(what ORDER BY id) FROM shop.orders";
 
 #[test]
 fn a_fleet_of_every_role_comes_up_and_keeps_its_data_when_nodes_are_replaced() {
-    let fleet = Fleet::up("test-roles", "roles.toml");
+    comes_up_and_keeps_its_data(&Fleet::up("test-roles", "roles.toml"));
+}
+
+#[test]
+fn debian_12_s_fleet_does_the_same() {
+    if is_full_run() {
+        comes_up_and_keeps_its_data(&Fleet::of_bookworm("test-bookworm"));
+    }
+}
+
+fn comes_up_and_keeps_its_data(fleet: &Fleet) {
     let names: Vec<String> = fleet.names();
     assert_eq!(
         names,
@@ -37,14 +49,14 @@ fn a_fleet_of_every_role_comes_up_and_keeps_its_data_when_nodes_are_replaced() {
         ]
     );
     assert_eq!(fleet.failed_units(), Vec::<String>::new());
-    a_row_is_replicated(&fleet);
-    a_file_is_shared(&fleet);
-    every_node_has_reported(&fleet);
-    a_backup_is_restored(&fleet);
-    replace_a_replica(&fleet);
-    replace_a_storage_node(&fleet);
-    replace_a_web_node(&fleet);
-    replace_the_writer(&fleet);
+    a_row_is_replicated(fleet);
+    a_file_is_shared(fleet);
+    every_node_has_reported(fleet);
+    a_backup_is_restored(fleet);
+    replace_a_replica(fleet);
+    replace_a_storage_node(fleet);
+    replace_a_web_node(fleet);
+    replace_the_writer(fleet);
 }
 
 /// The database node that is the writer, and the other.

@@ -237,11 +237,14 @@ fn set_up(regions: &[Region]) -> String {
     let bridges = regions.iter().map(|region| {
         let bridge = region.bridge();
         format!(
-            "link add name {bridge} type bridge stp_state 0\n\
+            "link add name {bridge} address {} type bridge stp_state 0\n\
              address add {}/16 dev {bridge}\n\
              address add {}/32 dev {bridge}\n\
              address add {}/32 dev {bridge}\n\
              link set dev {bridge} up\n",
+            // One that is given stays; its own would change with the cables, and nodes would go on
+            // sending to the one before.
+            mac_of(region.gateway()),
             region.gateway(),
             region.resolver(),
             region.endpoint()
