@@ -2,7 +2,9 @@
 
 watch FILE   until it is ended: what every engine on this machine takes, by instance
 nodes        names and instances of the nodes of a `lab status --json`
-tell FOLDER  a table of what was watched, and of what the nodes' consoles say
+tell FOLDER FILE [BEFORE]
+             a table of what was watched, and of what the consoles in the folder say, but for
+             instances that were watched before
 """
 
 import collections
@@ -15,6 +17,8 @@ import time
 
 # Of a step that takes less nobody asks.
 SHOWN_MS = 300
+# What the engine itself may take for the web role.
+LIMIT_MS, LIMIT_KIB = 20, 2048
 STEP = re.compile(r"vmimage: \d+/\d+ (.*): (?:done|as it should be), (\d+) ms")
 READY = re.compile(r"vmimage: (i-\w+) is a node of \S+: (\w+), ready after (\d+) ms")
 
@@ -60,17 +64,21 @@ def nodes():
                 print(f"{region['region']}/{node['name']}={node['instance']}")
 
 
-def tell(folder):
+def tell(folder, file, before=None):
     folder = pathlib.Path(folder)
+    earlier = json.loads((folder / before).read_text()) if before else []
+    known = {instance for instance, _, _ in earlier}
     own = collections.defaultdict(lambda: (0.0, 0))
-    for instance, seconds, peak in json.loads((folder / "engines").read_text()):
+    for instance, seconds, peak in json.loads((folder / file).read_text()):
         own[instance] = max(own[instance], (seconds, peak))
     rows = []
     for console in folder.glob("*.console"):
         text = console.read_text(errors="replace")
         steps = [(name, int(ms)) for name, ms in STEP.findall(text)]
         for instance, role, ms in READY.findall(text)[:1]:
-            rows.append((role, int(ms), instance, steps))
+            if instance not in known:
+                rows.append((role, int(ms), instance, steps))
+    print(f"limit of the web role: {LIMIT_MS} ms of the engine's own, {LIMIT_KIB} KiB")
     print("role        ready after  engine's own  its peak  steps of %d ms and more" % SHOWN_MS)
     for role, ms, instance, steps in sorted(rows):
         seconds, peak = own[instance]
@@ -83,4 +91,4 @@ if sys.argv[1] == "watch":
 elif sys.argv[1] == "nodes":
     nodes()
 else:
-    tell(sys.argv[2])
+    tell(*sys.argv[2:])

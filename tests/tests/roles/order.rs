@@ -30,6 +30,7 @@ fn roles_find_each_other_in_whatever_order_they_start() {
         a_row_is_replicated(&fleet);
         web_has_the_data(&fleet);
         the_third_is_an_arbiter(&fleet);
+        whoever_looks_leaves_the_lock_alone(&fleet);
     }
 }
 
@@ -76,4 +77,20 @@ fn the_third_is_an_arbiter(fleet: &Fleet) {
         .lines()
         .find(|line| line.starts_with("Number of Bricks"));
     assert_eq!(form, Some("Number of Bricks: 1 x (2 + 1) = 3"), "{info}");
+}
+
+/// What asks about bricks takes the lock of the whole cluster, and then whoever makes and starts the
+/// volume fails. gluster's own history tells who asked.
+fn whoever_looks_leaves_the_lock_alone(fleet: &Fleet) {
+    let look = "
+        gluster --mode=script volume stop gv0 >/dev/null
+        before=$(grep -c . /var/log/glusterfs/cmd_history.log)
+        /usr/lib/vmimage/storage status 1
+        after=$(grep -c . /var/log/glusterfs/cmd_history.log)
+        echo $((after - before))";
+    let said = fleet.soon("storage-1", &["sh", "-ec", look]);
+    assert_eq!(
+        said,
+        "{\"ready\":false,\"volume\":\"Stopped\",\"brick-online\":false,\"peers\":3,\"connected\":3,\"heal-pending\":null}\n0\n"
+    );
 }
