@@ -87,6 +87,11 @@ fn a_row_is_replicated(fleet: &Fleet) {
         assert!(source.contains(wanted), "{wanted}: {source}");
     }
     ids_are_checked(fleet, &writer, &replica);
+    for server in [&writer, &replica] {
+        let ask =
+            "curl --silent --fail http://localhost:9104/metrics | grep --line-regexp 'mysql_up 1'";
+        assert_eq!(fleet.soon(server, &["sh", "-c", ask]), "mysql_up 1\n");
+    }
 }
 
 /// Each server's id is its address; one with another's does not go on following.
