@@ -116,14 +116,16 @@ impl Node {
     /// after the instance.
     fn sign(&mut self) -> Result<()> {
         let mut tries = Tries::for_secs(PROFILE_SECS);
-        while self.imds.get(PROFILES)?.is_none() {
-            if !tries.again() {
+        while self.profile.is_empty() {
+            if self.imds.get(PROFILES)?.is_some() {
+                let profile = cut(&mut self.imds.last(), b'\n');
+                self.config.clear().push(PROFILES).push(profile);
+                self.profile = self.facts.keep(self.config.get());
+            } else if !tries.again() {
                 return Err(Fault::NoProfile);
             }
         }
-        let profile = cut(&mut self.imds.last(), b'\n');
-        self.config.clear().push(PROFILES).push(profile);
-        let document = self.imds.must(self.config.get())?;
+        let document = self.imds.must(self.profile)?;
         let value = |key| json::raw(document, key).unwrap_or_default();
         self.config
             .clear()

@@ -53,6 +53,8 @@ pub struct Node {
     pub hook: &'static [u8],
     /// Where AWS is, instead of at its own names: for tests.
     pub endpoint: &'static [u8],
+    /// The path of the instance's credentials, once it is known.
+    pub profile: &'static [u8],
     /// The step that is done.
     pub step: Step,
     /// The item of its list for which it is done.
