@@ -81,12 +81,8 @@ impl Fleet {
     pub(crate) fn of_bookworm(name: &str) -> Self {
         let project = project();
         bake(project, "virtualmin-bookworm", "bookworm");
-        let fleet = fs::read_to_string(project.path("roles.toml")).unwrap();
-        let image = "image = \"virtualmin-bookworm\"";
-        project.write(
-            "bookworm.toml",
-            &fleet.replace("image = \"virtualmin\"", image),
-        );
+        fs::copy(project.path("roles.toml"), project.path("bookworm.toml")).unwrap();
+        project.replace("bookworm.toml", "\"virtualmin\"", "\"virtualmin-bookworm\"");
         Self::with_image(name, "bookworm.toml", "bookworm")
     }
 
