@@ -145,10 +145,14 @@ fn apt_accepts_every_archive_with_its_key() {
         built.packages,
         [
             "grafana/grafana_12.0.0+standin1",
-            "virtualmin/virtualmin-core_8.0.0+standin1",
-            "virtualmin/virtualmin-lamp-stack_8.0.0+standin1",
-            "virtualmin/webmin-virtual-server_8.0.0.gpl+standin1",
-            "webmin/webmin_2.600+standin1",
+            "virtualmin/procmail-wrapper_1.0+standin1",
+            "virtualmin/virtualmin-config_8.1.6+standin1",
+            "virtualmin/virtualmin-core_8.0.1+standin1",
+            "virtualmin/virtualmin-lamp-stack_8.0.1+standin1",
+            "virtualmin/webmin-virtual-server_8.1.0+standin1",
+            "virtualmin/webmin-virtualmin-awstats_7.0.0+standin1",
+            "virtualmin/webmin-virtualmin-htpasswd_7.0.0+standin1",
+            "webmin/webmin_2.660+standin1",
         ]
     );
     for package in built.packages {

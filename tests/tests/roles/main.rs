@@ -6,6 +6,7 @@
 )]
 
 mod fleet;
+mod hosting;
 mod order;
 mod sets;
 
@@ -52,6 +53,7 @@ fn comes_up_and_keeps_its_data(fleet: &Fleet) {
     a_row_is_replicated(fleet);
     a_file_is_shared(fleet);
     every_node_has_reported(fleet);
+    hosting::a_web_node_hosts(fleet);
     a_backup_is_restored(fleet);
     replace_a_replica(fleet);
     replace_a_storage_node(fleet);
