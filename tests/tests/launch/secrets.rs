@@ -117,7 +117,7 @@ fn what_grafana_would_replace_is_refused() {
     let variable = "secret grafana-admin: it has a `$` with a name in braces, in the place of which Grafana puts a variable or a file\n";
     let setting = "secret grafana-admin: it has a `%` with a name in brackets and an `s`, in the place of which Grafana puts another setting\n";
     for (value, expected) in [
-        ("$ { } % ( ) s ${ ${} $x{y} %()s %(x)", ""),
+        ("$ { } % ( ) s ${} $x{y} %()s %(x)", ""),
         ("a${HOME}", variable),
         ("$__file{/etc/shadow}", variable),
         ("a${b\nc}", variable),
