@@ -117,6 +117,14 @@ impl Text {
         self
     }
 
+    /// Adds bytes that somebody reads: a space in the place of each control character.
+    pub fn push_shown(&mut self, more: &[u8]) -> &mut Self {
+        for byte in more {
+            self.push(&[if byte.is_ascii_control() { b' ' } else { *byte }]);
+        }
+        self
+    }
+
     /// Adds a number in decimal.
     pub fn number(&mut self, number: u64) -> &mut Self {
         if number > 9 {

@@ -33,28 +33,50 @@ pub fn raw<'b>(document: &'b [u8], key: &[u8]) -> Option<&'b [u8]> {
     }
 }
 
-/// Adds what a string says. Letters beyond ASCII that are written as numbers, which nobody needs to,
-/// become `?`.
+/// Adds what a string says.
 pub fn unescape(string: &[u8], into: &mut Text) {
     let mut rest = string.iter();
+    let mut upper = 0;
     while let Some(byte) = rest.next() {
         let mut byte = *byte;
         if byte == b'\\' {
             byte = match *rest.next().unwrap_or(&b'?') {
                 b'n' => b'\n',
+                b'r' => b'\r',
                 b't' => b'\t',
+                b'b' => 8,
+                b'f' => 12,
                 b'u' => {
                     let mut code = 0_u32;
                     for _ in 0..4 {
                         let digit = char::from(*rest.next().unwrap_or(&b'0'));
                         code = code << 4 | digit.to_digit(16).unwrap_or(0);
                     }
-                    if code < 128 { code as u8 } else { b'?' }
+                    // A letter beyond 16 bits is written as two numbers, each with a mark of its own
+                    // (RFC 8259, section 7): both marks, and the 64 that the first lacks, go here.
+                    if code >> 10 == 0xd800 >> 10 {
+                        upper = (code - (0xd800 - 64 + (0xdc00 >> 10))) << 10;
+                    } else {
+                        push_letter(code + upper, 0x80, into);
+                        upper = 0;
+                    }
+                    continue;
                 }
                 other => other,
             };
         }
         into.push(&[byte]);
+    }
+}
+
+/// Adds a letter in UTF-8, whose first byte has room for codes below `room`: as many ones as there are
+/// bytes, a zero, and the code's first bits.
+fn push_letter(code: u32, room: u32, into: &mut Text) {
+    if code < room {
+        into.push(&[(code | !(2 * room - 1)) as u8]);
+    } else {
+        push_letter(code >> 6, (room >> 1).min(0x20), into);
+        into.push(&[(0x80 | code & 0x3f) as u8]);
     }
 }
 
@@ -91,10 +113,11 @@ mod tests {
     #[test]
     fn escapes_are_undone() {
         let mut text = Text::default();
-        unescape(br#"a\"\\\/\n\u0041\u00e9\x"#, &mut text);
-        assert_eq!(text.get(), b"a\"\\/\nA?x");
+        let string = r#"a\"\\\/\n\r\t\b\f\u0041\u00e9\u20ac\ud83D\uDE00é\x"#;
+        unescape(string.as_bytes(), &mut text);
+        assert_eq!(text.get(), "a\"\\/\n\r\t\u{8}\u{c}Aé€😀éx".as_bytes());
         unescape(br"\", text.clear());
         unescape(br"\u12", &mut text);
-        assert_eq!(text.get(), b"??");
+        assert_eq!(text.get(), "?\u{1200}".as_bytes());
     }
 }

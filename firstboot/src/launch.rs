@@ -183,16 +183,17 @@ fn fail(node: &mut Node, program: Reader, fault: Fault) {
         .clear()
         .push(title)
         .push(if title.is_empty() { b"" } else { b": " });
-    node.text.push(fault.words()).push(node.detail.get());
+    // A program's last words may be anything, and the reason is one line.
+    node.text.push(fault.words()).push_shown(node.detail.get());
     node.facts.set(fact::REASON, node.text.get());
     node.say(phrase!("{instance} does not become a node: {reason}"));
     node.facts.set(fact::OUTCOME, b"failed");
     let _unwritten = node.journal.note(b"failed:", node.facts.get(fact::REASON));
-    // The group first: it is what puts another instance in the place of this one.
-    if let Err(fault) = node.complete(b"ABANDON") {
-        node.say_fault(b"Auto Scaling is not told: ", fault);
-    }
+    // The report first: an instance that was given up may not live long enough for it. It has seconds.
     if let Err(fault) = steps(node, program, flag::FAILED) {
         node.say_fault(b"after that: ", fault);
+    }
+    if let Err(fault) = node.complete(b"ABANDON") {
+        node.say_fault(b"Auto Scaling is not told: ", fault);
     }
 }

@@ -10,6 +10,10 @@ use crate::journal::Journal;
 use crate::program::{flag, mark};
 use crate::reader::Step;
 
+/// What a program is given a secret says is not shown, unless its last line begins so: then it says
+/// which secret does not do, and why, without its value.
+const ABOUT_SECRET: &[u8] = b"secret ";
+
 /// The numbers of the facts that every node has; their names are in [`crate::program::FACTS`].
 pub mod fact {
     #![expect(missing_docs, reason = "each is what it is called")]
@@ -106,14 +110,7 @@ impl Node {
 
     /// Makes `self.text` from a template.
     pub fn expand(&mut self, template: &'static [u8]) -> Result<()> {
-        let made = self.facts.expand(template, self.item, self.text.clear());
-        if made.is_err() {
-            // Its beginning tells which it is.
-            self.detail
-                .clear()
-                .push(&template[..template.len().min(40)]);
-        }
-        made
+        self.facts.expand(template, self.item, self.text.clear())
     }
 
     /// Makes a fact from a template.
@@ -162,7 +159,7 @@ impl Node {
     }
 
     /// The fault of a program that did not succeed: its name, how it ended, its last words.
-    pub fn failed<T>(&mut self, status: u8) -> Result<T> {
+    pub fn failed(&mut self, status: u8) -> Fault {
         let name = cut(&mut self.arguments.get(), 0);
         self.detail
             .clear()
@@ -174,13 +171,13 @@ impl Node {
             b"" => last_line(self.output.get()),
             errors => errors,
         };
-        if !self.step.has(flag::SECRET) {
+        if !self.step.has(flag::SECRET) || said.starts_with(ABOUT_SECRET) {
             self.detail.push(b": ").push(&said[..said.len().min(512)]);
         }
-        Err(if status == child::LATE {
+        if status == child::LATE {
             Fault::Late
         } else {
             Fault::Failed
-        })
+        }
     }
 }

@@ -76,7 +76,8 @@ pub mod flag {
     pub const SECRET: u8 = 4;
     /// `RUN`: again after a pause until it succeeds.
     pub const RETRY: u8 = 8;
-    /// `RUN`: sets `yes` or `no`, whether it succeeded. `REQUEST`: every status is an answer.
+    /// `RUN`: sets `yes` or `no`, whether it succeeded. `REQUEST`: every status is an answer; with
+    /// [`REPORT`] so is none in time, and then the status is 0 and all that is taken is empty.
     pub const MAY_FAIL: u8 = 16;
     /// `REQUEST`: all pages.
     pub const PAGES: u8 = 32;
@@ -110,9 +111,10 @@ pub mod mark {
 pub mod quote {
     /// As it is; control characters are refused.
     pub const PLAIN: u8 = 1;
-    /// An SQL string literal with its quotes.
+    /// An SQL string literal with its quotes, with backslashes as escapes, as MariaDB has them by
+    /// default. Its programs read it so in an option file as well.
     pub const SQL: u8 = 2;
-    /// One word for a POSIX shell.
+    /// One word for a POSIX shell, with its quotes. systemd reads it so in an `EnvironmentFile=` as well.
     pub const SHELL: u8 = 3;
     /// A JSON (and YAML) string with its quotes.
     pub const JSON: u8 = 4;

@@ -135,6 +135,7 @@ pub fn field(item: &[u8], number: u8) -> &[u8] {
 pub fn put(value: &[u8], how: u8, into: &mut Text) -> Result<()> {
     match how {
         // Nothing in a value may begin another line, or be invisible.
+        _ if how != quote::RAW && value.contains(&0) => return Err(Fault::Unfit),
         quote::PLAIN if value.iter().any(u8::is_ascii_control) => return Err(Fault::Unfit),
         quote::NUMBER if parse_number(value).is_none() => return Err(Fault::Unfit),
         quote::PLAIN | quote::NUMBER | quote::RAW => {
@@ -150,30 +151,31 @@ pub fn put(value: &[u8], how: u8, into: &mut Text) -> Result<()> {
             }
             into.push(begin);
         }
-        // A shell knows no NUL; within single quotes everything else is itself.
-        quote::SHELL => enclosed(value, b"'", &[(b'\'', b"'\\''")], into),
-        // With backslashes as escapes, as MariaDB has them by default.
-        quote::SQL => enclosed(value, b"'", &[(b'\'', b"''"), (b'\\', b"\\\\")], into),
-        quote::JSON => enclosed(value, b"\"", &JSON_ESCAPES, into),
+        // What encloses the value comes first, then what a backslash goes before in it.
+        quote::SQL => enclosed(value, b"'\\", into),
+        quote::SHELL => enclosed(value, b"\"\\$`", into),
+        quote::JSON => enclosed(value, b"\"\\\n", into),
         _ => return Err(Fault::Damaged),
     }
     Ok(())
 }
 
-/// A byte, and what stands for it.
-type Escape = (u8, &'static [u8]);
-
 /// Control characters that JSON forbids and nobody needs become spaces.
-const JSON_ESCAPES: [Escape; 3] = [(b'"', b"\\\""), (b'\\', b"\\\\"), (b'\n', b"\\n")];
-
-fn enclosed(value: &[u8], mark: &[u8], escapes: &[Escape], into: &mut Text) {
+fn enclosed(value: &[u8], escaped: &[u8], into: &mut Text) {
+    let mark = &escaped[..1];
+    let is_json = escaped.ends_with(b"\n");
     into.push(mark);
     for byte in value {
-        match escapes.iter().find(|escape| escape.0 == *byte) {
-            Some(escape) => into.push(escape.1),
-            None if byte.is_ascii_control() && mark == b"\"" => into.push(b" "),
-            None => into.push(&[*byte]),
-        };
+        let mut byte = *byte;
+        if escaped.contains(&byte) {
+            into.push(b"\\");
+            if byte == b'\n' {
+                byte = b'n';
+            }
+        } else if is_json && byte.is_ascii_control() {
+            byte = b' ';
+        }
+        into.push(&[byte]);
     }
     into.push(mark);
 }

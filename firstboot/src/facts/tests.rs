@@ -16,14 +16,19 @@ fn expand(facts: &Facts, template: &'static [u8]) -> Result<String, Fault> {
 #[test]
 fn values_are_quoted_for_where_they_go() {
     let mut facts = Facts::default();
-    let hostile = b"a'b\"c\\d $e`f`\n";
-    facts.set(32, hostile);
+    let hostile = " a'b\"c\\d $e`f`%#;=é\n\t ";
+    facts.set(32, hostile.as_bytes());
     facts.set(33, b"10");
     facts.set(34, &[b'f'; 64]);
+    facts.set(35, b"a\0b");
     for (template, expected) in [
-        (&b"x=\x01\x20\x03;"[..], Ok("x='a'\\''b\"c\\d $e`f`\n';")),
-        (b"\x01\x20\x02", Ok("'a''b\"c\\\\d $e`f`\n'")),
-        (b"\x01\x20\x04", Ok("\"a'b\\\"c\\\\d $e`f`\\n\"")),
+        (
+            &b"x=\x01\x20\x03;"[..],
+            Ok("x=\" a'b\\\"c\\\\d \\$e\\`f\\`%#;=é\n\t \";"),
+        ),
+        (b"\x01\x20\x02", Ok("' a\\'b\"c\\\\d $e`f`%#;=é\n\t '")),
+        (b"\x01\x20\x04", Ok("\" a'b\\\"c\\\\d $e`f`%#;=é\\n  \"")),
+        (b"\x01\x20\x07", Ok(hostile)),
         (b"\x01\x20\x01", Err(Fault::Unfit)),
         (b"\x01\x20\x05", Err(Fault::Unfit)),
         (b"\x01\x21\x05 \x01\x21\x01", Ok("10 10")),
@@ -32,6 +37,8 @@ fn values_are_quoted_for_where_they_go() {
             b"\x01\x22\x06",
             Ok("ffffffffffffffffffffffffffffffffffffffff"),
         ),
+        (b"\x01\x23\x02", Err(Fault::Unfit)),
+        (b"\x01\x23\x07", Ok("a\0b")),
         (b"\x01\x30\x01|\x01\x30\x04", Ok("|\"\"")),
         (b"\x01\x21\x08", Err(Fault::Damaged)),
         (b"\x01\x21", Err(Fault::Damaged)),
@@ -40,7 +47,8 @@ fn values_are_quoted_for_where_they_go() {
     ] {
         assert_eq!(
             expand(&facts, template).as_deref().map_err(|fault| *fault),
-            expected
+            expected,
+            "{template:?}"
         );
     }
 }

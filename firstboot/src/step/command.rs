@@ -1,9 +1,9 @@
 //! Owns running commands, once or until one succeeds.
 
 use super::{HasActed, yes_or_no};
-use crate::bytes::{Fault, Result, find};
+use crate::bytes::{Fault, Hash, Result, find};
 use crate::child::NOT_FOUND;
-use crate::clock::Tries;
+use crate::clock::{Tries, now_ms};
 use crate::node::Node;
 use crate::phrase::A;
 use crate::program::flag;
@@ -11,9 +11,13 @@ use crate::program::flag;
 /// The longest pause before this machine is asked again, in milliseconds.
 const LONGEST_PAUSE_MS: u64 = 2_000;
 
+/// So long nothing is said of tries that fail as the last one did, in milliseconds.
+const TOLD_MS: u64 = 60_000;
+
 impl Node {
     pub(super) fn command(&mut self) -> Result<HasActed> {
         let mut tries = Tries::for_secs(self.step.deadline_secs());
+        let mut told = (0, 0);
         loop {
             self.keep(A, self.step.fields[5])?;
             let expected = self.facts.get(A);
@@ -44,14 +48,19 @@ impl Node {
                 }
                 return Ok(self.step.numbers[1] & (flag::RETRY | flag::MAY_FAIL) == 0);
             }
-            let is_final = status == NOT_FOUND || !self.step.has(flag::RETRY);
-            if is_final || !tries.again_within(LONGEST_PAUSE_MS) {
-                let fault = self.failed(status);
-                return if is_final {
-                    fault
-                } else {
-                    Err(Fault::NotInTime)
-                };
+            let fault = self.failed(status);
+            if status == NOT_FOUND || !self.step.has(flag::RETRY) {
+                return Err(fault);
+            }
+            // Nobody waits in silence, and what is looked at every second does not fill a journal.
+            let mut said = Hash::new();
+            said.add(self.detail.get());
+            if said.0 != told.0 || now_ms() > told.1 {
+                told = (said.0, now_ms() + TOLD_MS);
+                self.say_fault(b"trying again: ", fault);
+            }
+            if !tries.again_within(LONGEST_PAUSE_MS) {
+                return Err(Fault::NotInTime);
             }
         }
     }

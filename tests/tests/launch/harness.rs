@@ -16,6 +16,11 @@ pub(crate) const LAUNCH: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../recipes/firstboot-launch/files/launch"
 );
+/// The path of a file of a recipe.
+pub(crate) fn recipe(file: &str) -> String {
+    format!("{}/../recipes/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
 pub(crate) const SCRIPT: &[u8] = b"#!/bin/sh\necho \"ran $0\"\n";
 pub(crate) const INSTANCE: &str = "i-0123456789abcdef0";
 

@@ -6,6 +6,7 @@
 )]
 
 mod harness;
+mod secrets;
 
 use std::fs;
 use std::time::Duration;

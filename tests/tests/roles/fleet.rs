@@ -5,6 +5,8 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use vmimage_tests::lab::{Lab, nodes};
 use vmimage_tests::project::{Project, Ran, repository, run};
 use vmimage_tests::wait::{wait_for, wait_until};
@@ -193,30 +195,66 @@ impl Fleet {
 
     /// An object of the cluster's state.
     pub(crate) fn object(&self, key: &str) -> String {
+        let unsigned = ["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"];
+        self.ask("s3", &format!("roles-state/roles/{key}"), &unsigned)
+    }
+
+    /// Changes a secret.
+    pub(crate) fn put_secret(&self, name: &str, value: &str) {
+        let body = serde_json::json!({
+            "Name": format!("/vmimage/roles/{name}"),
+            "Value": value,
+            "Type": "SecureString",
+            "Overwrite": true,
+        });
+        let target = "x-amz-target: AmazonSSM.PutParameter";
+        let kind = "content-type: application/x-amz-json-1.1";
+        let headers = ["--header", target, "--header", kind];
+        let body = body.to_string();
+        self.ask("ssm", "", &[&headers[..], &["--data", &body]].concat());
+    }
+
+    /// Asks a service of the lab's AWS as the operator.
+    fn ask(&self, service: &str, path: &str, arguments: &[&str]) -> String {
         let variables = self.0.variables();
         let keys =
             ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| variables[name].as_str());
         let ran = run(Command::new("curl")
-            .args([
-                "--silent",
-                "--show-error",
-                "--fail-with-body",
-                "--max-time",
-                "30",
-            ])
-            .args([
-                "--aws-sigv4",
-                "aws:amz:us-east-1:s3",
-                "--user",
-                &keys.join(":"),
-            ])
-            .args(["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"])
-            .arg(format!(
-                "{}/roles-state/roles/{key}",
-                variables["AWS_ENDPOINT_URL"]
-            )));
-        assert_eq!(ran.code, 0, "{key}: {}{}", ran.stdout, ran.stderr);
+            .args(["--silent", "--show-error", "--fail-with-body"])
+            .args(["--max-time", "30", "--user", &keys.join(":")])
+            .args(["--aws-sigv4", &format!("aws:amz:us-east-1:{service}")])
+            .args(arguments)
+            .arg(format!("{}/{path}", variables["AWS_ENDPOINT_URL"])));
+        assert_eq!(ran.code, 0, "{path}: {}{}", ran.stdout, ran.stderr);
         ran.stdout
+    }
+
+    /// What a node reports when it is asked to now.
+    pub(crate) fn report(&self, node: &str) -> serde_json::Value {
+        // One that the timer has begun may have looked before.
+        let report = "while [ \"$(systemctl is-active vmimage-report.service)\" = activating ]; do sleep 0.1; done
+            systemctl start vmimage-report.service";
+        self.done(node, &["sh", "-c", report]);
+        let instance = self.0.instance("us-east-1", node);
+        let report = self.object(&format!("us-east-1/nodes/{instance}.json"));
+        serde_json::from_str(&report).unwrap()
+    }
+
+    /// Writes a file in a node.
+    pub(crate) fn write(&self, node: &str, path: &str, content: &str) {
+        let encoded = BASE64_STANDARD.encode(content);
+        let write = "printf %s \"$2\" | base64 --decode > \"$1\"";
+        self.done(node, &["sh", "-ec", write, "sh", path, &encoded]);
+    }
+
+    /// Lets the lab's AWS go wrong, until [`Self::end_faults`].
+    pub(crate) fn add_fault(&self, fault: &[&str]) {
+        self.0.done(&[&["fault", "add"], fault].concat());
+    }
+
+    /// All is well again.
+    pub(crate) fn end_faults(&self) {
+        self.0.done(&["fault", "clear"]);
     }
 
     /// Cuts a node's power and waits until another instance is in service under its name.

@@ -5,9 +5,13 @@
     reason = "helpers of a test may panic as the test itself may"
 )]
 
+mod backup;
 mod fleet;
 mod hosting;
 mod order;
+mod quoting;
+mod secrets;
+mod seed;
 mod sets;
 
 use std::time::Duration;
@@ -55,6 +59,12 @@ fn comes_up_and_keeps_its_data(fleet: &Fleet) {
     every_node_has_reported(fleet);
     hosting::a_web_node_hosts(fleet);
     a_backup_is_restored(fleet);
+    let (writer, replica) = databases(fleet);
+    backup::what_cannot_be_saved_is_named_and_the_rest_is_saved(fleet, &writer);
+    backup::another_node_s_backup_is_restored_when_it_is_asked_for(fleet, &writer, &replica);
+    quoting::what_the_engine_quotes_is_read_back(fleet, &writer);
+    seed::a_replica_is_seeded_with_more_tables_than_files_may_be_open(fleet, &writer, &replica);
+    secrets::changed_secrets_are_taken_when_access_is_denied(fleet, &writer, &replica);
     replace_a_replica(fleet);
     replace_a_storage_node(fleet);
     replace_a_web_node(fleet);

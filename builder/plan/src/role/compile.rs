@@ -7,6 +7,7 @@ use firstboot::Role;
 use firstboot::program::{FACTS, FIELDS, LAST_FACT, NOT, OWN_FACTS_FROM, flag, mark, op};
 
 use super::lower::{Field, MEMBERS, Operation, derive, lower, report_of, stop};
+use super::places::SecretPlaces;
 use super::{Program, Step};
 use crate::definition::{
     BootAction, BootStep, Condition, Fleet, Piece, Recipe, Stage, Template, internal_template,
@@ -14,7 +15,7 @@ use crate::definition::{
 use crate::fleet::names;
 
 /// What stands before the names of the facts that hold secrets.
-const SECRET: &str = "secret.";
+pub(super) const SECRET: &str = "secret.";
 
 /// A program, and what its facts are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub fn compile(fleet: &Fleet, recipes: &[Recipe], role: Role) -> Result<RoleProg
         .filter(|step| step.roles.contains(&role))
         .collect();
     steps.sort_by_key(|step| step.stage);
-    let mut compiler = Compiler::new(fleet);
+    let mut compiler = Compiler::new(fleet, SecretPlaces::of(&steps));
     let mut units = Vec::new();
     for step in steps {
         if let BootAction::Start { units: started } = &step.action {
@@ -102,6 +103,7 @@ struct Compiler<'a> {
     read: BTreeSet<String>,
     /// Whether the stage `report` has begun.
     in_report: bool,
+    places: SecretPlaces,
 }
 
 /// What is found out about an operation while its texts are compiled.
@@ -112,7 +114,7 @@ struct Context<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(fleet: &'a Fleet) -> Self {
+    fn new(fleet: &'a Fleet, places: SecretPlaces) -> Self {
         Self {
             fleet,
             steps: Vec::new(),
@@ -122,6 +124,7 @@ impl<'a> Compiler<'a> {
             secret: BTreeSet::new(),
             read: BTreeSet::new(),
             in_report: false,
+            places,
         }
     }
 
@@ -149,14 +152,24 @@ impl<'a> Compiler<'a> {
             self.read.clear();
         }
         let mut step = step.clone();
+        let mut checks = Vec::new();
         if let BootAction::Secrets { names } = &mut step.action {
             // Recipes that need the same secret all ask for it.
             names.retain(|name| !self.read.contains(name));
             if step.when.is_empty() {
                 self.read.extend(names.iter().cloned());
             }
+            // A report goes on with what is there.
+            if step.stage != Stage::Report {
+                checks = names
+                    .iter()
+                    .filter_map(|name| self.places.check(name))
+                    .collect();
+            }
         }
-        self.operations(&lower(&step), &step.name)
+        let mut operations = lower(&step);
+        operations.extend(checks.into_iter().map(|check| check.under(&step.when)));
+        self.operations(&operations, &step.name)
     }
 
     /// Operations that belong together, and before them what finds out the facts that they use.

@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 mod explain;
 mod lower;
+mod places;
 #[cfg(test)]
 mod tests;
 

@@ -79,8 +79,9 @@ fn program(base: &str, late: &str) -> Program {
 const HEADER: &[u8] =
     b"storage\0vmimage-launch\0hosting-storage-\x01\x0e\x01\0us-east-1\0eu-west-1\nus-east-1\0\0";
 
-/// How many steps every program ends with: the time and the report, on both occasions.
-const LAST: usize = 6;
+/// How many steps every program ends with: the time and the report on both occasions, and on one of
+/// them whether the node is ready.
+const LAST: usize = 7;
 
 /// The bytes of the steps before those that every program ends with.
 #[track_caller]
@@ -158,6 +159,74 @@ fn commands() {
     );
 }
 
+/// The end of a step that reads a secret.
+const SECRET: &[u8] = b"header = \"content-type: application/x-amz-json-1.1\"\nheader = \"x-amz-target: AmazonSSM.GetParameter\"\ndata-raw = \"{\\\"WithDecryption\\\":true,\\\"Name\\\":\\\"/vmimage/\x01\x09\x01/x\\\"}\"\n\0Value\x7f\0";
+
+#[test]
+fn a_secret_is_looked_at_for_all_the_places_it_goes_to_before_it_goes_there() {
+    let read = |flags: u8, rest: &[u8]| {
+        let begin = [
+            &[3, flags, 0x20, 0][..],
+            rest,
+            b"\0secret x\0ssm\0\x01\x04\x01\0\0",
+        ]
+        .concat();
+        [&begin, SECRET].concat()
+    };
+    let launch = read(flag::SECRET, b"120\0\x0e");
+    // What a report does not get leaves what is there as it is, and is not looked at.
+    let report = read(flag::SECRET | flag::MAY_FAIL | flag::REPORT, b"7\0");
+    check(
+        &(step("secrets = [\"x\"]\nwhen = [\"slot\"]\nstage = \"prepare\"")
+            + &step("write = \"/x\"\nmode = \"0600\"\nformat = \"option-file\"\ncontent = \"p = {{secret.x}}\"")
+            + &step("run = [\"a\"]\nalways = true\nstdin = \"{{secret.x|raw}}{{secret.x|sql}}{{secret.x}}\"")),
+        &(step("secrets = [\"x\"]\nat-most-secs = 7\nstage = \"report\"")
+            + &step("run = [\"b\"]\nstage = \"report\"\nformat = \"environment\"\nstdin = \"{{secret.x}}\"")),
+        &[
+            &launch,
+            b"\x02\x04\0\x0060\0\x0e\0 secrets\0/usr/lib/vmimage/secret\x7fx\x7fenvironment\x7foption-file\x7fplain\x7f\0\x01\x21\x07\0\0\0\0",
+            b"\x01\x04\0\x0060\0\0n\0/x\0p = \x01\x21\x02\0\0\0\0",
+            b"\x02\x04\0\x00300\0\0n\0a\x7f\0\x01\x21\x07\x01\x21\x02\x01\x21\x01\0\0\0\0",
+            &report,
+            b"\x02\x06\0\x00300\0\0n\0b\x7f\0\x01\x21\x03\0\0\0\0",
+        ],
+    );
+}
+
+/// Of the members that steps add, one that says so makes the node's state `unready`.
+#[test]
+fn a_report_is_of_a_node_that_is_ready_only_if_no_member_says_otherwise() {
+    let steps = program("", "").steps;
+    let [time, look, document, ..] = &steps[..] else {
+        panic!("a report is at least three steps")
+    };
+    assert_eq!((time.flags, look.op), (flag::REPORT, op::RUN));
+    let members = look.fields[1][1];
+    assert_eq!(
+        (&look.fields[..3], look.flags),
+        (
+            &[
+                b"cat\x7f".to_vec(),
+                vec![1, members, 7],
+                b"\"ready\":false".to_vec()
+            ][..],
+            flag::REPORT | flag::MAY_FAIL
+        )
+    );
+    let begin = [
+        &b"{\"format\":1,\"state\":\"\x03"[..],
+        &[look.sets],
+        b"un\x05\x01\x18\x01\",",
+    ]
+    .concat();
+    assert!(document.fields[0].starts_with(&begin));
+    let failed = steps
+        .iter()
+        .find(|step| step.op == op::SET && step.flags & flag::FAILED != 0);
+    let failed = &failed.unwrap().fields[0];
+    assert!(failed.starts_with(b"{\"format\":1,\"state\":\"\x01\x18\x01\","));
+}
+
 #[test]
 fn units_are_started_and_stopped_when_the_launch_fails() {
     let steps = program(&step("start = [\"a.service\", \"b@{{slot}}.timer\"]"), "").steps;
@@ -174,7 +243,7 @@ fn units_are_started_and_stopped_when_the_launch_fails() {
             60
         )
     );
-    let stop = &steps[4];
+    let stop = &steps[5];
     assert_eq!(
         (stop.fields[0].as_slice(), stop.flags, stop.deadline_secs),
         (

@@ -264,7 +264,7 @@ fn what_each_kind_has_is_checked() {
         ("write = \"/etc/x\"\ntemplate = \"boot/none\"\nmode = \"rw\"\nformat = \"sqk\"", "\
 1:12 no file `boot/none` [not found in `recipes/web/`]
 2:8 `rw` is not a mode (write permission bits in octal, for example \"0644\")
-3:10 no format named `sqk` [the formats are `plain`, `sql`, `shell`, `json`, `ini`] (a similar name exists: `sql`)"),
+3:10 no format named `sqk` [the formats are `plain`, `sql`, `shell`, `json`, `ini`, `option-file`, `environment`] (a similar name exists: `sql`)"),
         ("write = \"/etc/x\"\ntemplate = \"boot/x\"\ncontent = \"\"", "2:11 the step has both `template` and `content`"),
         ("run = []\nunless = [\"bin/x\"]", "\
 0:7 `run` names no program

@@ -72,19 +72,26 @@ pub enum Quote {
     Number,
     /// The first forty characters, of base64's alphabet.
     Pem40,
-    /// Whatever it is; for our own texts alone.
+    /// Whatever it is; for the input of a command alone.
     Raw,
+    /// A value in an option file of MariaDB's programs.
+    OptionFile,
+    /// A value in an `EnvironmentFile=` of systemd.
+    Environment,
 }
 
 impl Quote {
-    /// Those that recipes may name, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    /// Every way.
+    pub const ALL: [Self; 9] = [
         Self::Plain,
         Self::Sql,
         Self::Shell,
         Self::Json,
         Self::Number,
         Self::Pem40,
+        Self::Raw,
+        Self::OptionFile,
+        Self::Environment,
     ];
 
     /// As it stands after `|`.
@@ -97,6 +104,8 @@ impl Quote {
             Self::Number => "number",
             Self::Pem40 => "pem40",
             Self::Raw => "raw",
+            Self::OptionFile => "option-file",
+            Self::Environment => "environment",
         }
     }
 
@@ -104,8 +113,9 @@ impl Quote {
     pub const fn number(self) -> u8 {
         match self {
             Self::Plain => quote::PLAIN,
-            Self::Sql => quote::SQL,
-            Self::Shell => quote::SHELL,
+            // What one reads back as it was, the other does as well; they differ in what they refuse.
+            Self::Sql | Self::OptionFile => quote::SQL,
+            Self::Shell | Self::Environment => quote::SHELL,
             Self::Json => quote::JSON,
             Self::Number => quote::NUMBER,
             Self::Pem40 => quote::PEM40,
@@ -135,6 +145,7 @@ pub(crate) fn internal_template(text: &str) -> Template {
     let setting = Setting {
         quote: Quote::Plain,
         in_each: true,
+        is_input: false,
     };
     let parsed = parse_template(text, setting);
     debug_assert_eq!(parsed.mistakes, [], "{text}");

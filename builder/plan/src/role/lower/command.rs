@@ -120,7 +120,13 @@ pub(super) fn start(step: &BootStep, units: &[Template]) -> Vec<Operation> {
     vec![run.title(&step.name)]
 }
 
-pub(super) fn secrets(names: &[String]) -> Vec<Operation> {
+/// In a report nothing waits for a secret: without it what is on the node's disk goes on being used.
+pub(super) fn secrets(names: &[String], stage: Stage) -> Vec<Operation> {
+    let optional = if stage == Stage::Report {
+        flag::MAY_FAIL
+    } else {
+        0
+    };
     let requests = names.iter().map(|name| {
         let name = Template::text(name.as_str());
         let lines = super::joined([
@@ -136,8 +142,24 @@ pub(super) fn secrets(names: &[String]) -> Vec<Operation> {
         let fact = format!("secret.{name}");
         request
             .sets(&[&format!("{fact}.status"), &fact])
-            .flags(flag::SECRET)
+            .flags(flag::SECRET | optional)
             .title(&format!("secret {name}"))
     });
     secrets.collect()
+}
+
+/// Looks at a secret; it is in the image (recipes/firstboot-launch).
+const CHECK_SECRET: &str = "/usr/lib/vmimage/secret";
+
+/// Fails, with a line that names it, where the secret `name` does not fit into all `places`.
+pub(in super::super) fn check_secret<'a>(
+    name: &'a str,
+    places: impl Iterator<Item = &'a str>,
+) -> Operation {
+    let argv = [CHECK_SECRET, name].into_iter().chain(places);
+    let argv = argv.map(Template::text).collect();
+    // Shown only if it fails, and what it says names the secret.
+    Operation::run(argv, super::raw(&format!("secret.{name}")))
+        .at_most_secs(super::COMMAND_SECS)
+        .title(&format!("{SILENTLY}secrets"))
 }

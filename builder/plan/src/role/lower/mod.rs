@@ -9,6 +9,7 @@ mod peers;
 mod report;
 mod volume;
 
+pub(super) use command::check_secret;
 pub(crate) use derived::DERIVED;
 pub(super) use derived::derive;
 pub(super) use report::{MEMBERS, report_of, stop};
@@ -111,6 +112,19 @@ impl Operation {
         facts
     }
 
+    /// The facts whose text it puts somewhere, and how that is quoted there.
+    pub(super) fn texts(&self) -> Vec<(String, Quote)> {
+        let mut texts = Vec::new();
+        for field in &self.fields {
+            match field {
+                Field::Text(text) => add_texts(text, &mut texts),
+                Field::List(list) => list.iter().for_each(|text| add_texts(text, &mut texts)),
+                Field::Conditions(_) => {}
+            }
+        }
+        texts
+    }
+
     fn sets(mut self, facts: &[&str]) -> Self {
         self.sets = facts.iter().map(|fact| (*fact).to_owned()).collect();
         self
@@ -121,8 +135,13 @@ impl Operation {
         self
     }
 
-    fn when(mut self, conditions: &[&str]) -> Self {
-        self.when.extend(self::conditions(conditions));
+    fn when(self, conditions: &[&str]) -> Self {
+        self.under(&self::conditions(conditions))
+    }
+
+    /// The same, only where these hold as well.
+    pub(super) fn under(mut self, conditions: &[Condition]) -> Self {
+        self.when.extend_from_slice(conditions);
         self
     }
 
@@ -152,7 +171,7 @@ pub(super) fn lower(step: &BootStep) -> Vec<Operation> {
         | BootAction::Run { .. }
         | BootAction::Wait { .. } => command::simple(step),
         BootAction::Start { units } => command::start(step, units),
-        BootAction::Secrets { names } => command::secrets(names),
+        BootAction::Secrets { names } => command::secrets(names, step.stage),
         BootAction::Claim {
             key,
             token,
@@ -180,6 +199,16 @@ pub(super) fn lower(step: &BootStep) -> Vec<Operation> {
         }
     }
     operations
+}
+
+fn add_texts(template: &Template, texts: &mut Vec<(String, Quote)>) {
+    for piece in &template.0 {
+        match piece {
+            Piece::Text(_) | Piece::Field { .. } => {}
+            Piece::Fact { name, quote } => texts.push((name.clone(), *quote)),
+            Piece::Each { body, .. } | Piece::If { body, .. } => add_texts(body, texts),
+        }
+    }
 }
 
 fn add_facts(template: &Template, facts: &mut Vec<String>) {

@@ -4,12 +4,16 @@
 use firstboot::program::flag;
 
 use super::claim::put;
-use super::{Operation, joined, raw, text};
+use super::{Field, Operation, joined, raw, text};
 use crate::definition::{BootStep, Template};
 
 /// The fact that holds the members that steps added.
 pub(in super::super) const MEMBERS: &str = "vmimage.members";
 const DOCUMENT: &str = "vmimage.report";
+const UNREADY: &str = "vmimage.unready";
+
+/// What a member says of a node that is not what it should be.
+const NOT_READY: &str = "\"ready\":false";
 
 /// How long a report may take, in seconds.
 const REPORT_SECS: u16 = 30;
@@ -24,17 +28,27 @@ pub(super) fn members(step: &BootStep, members: &Template) -> Vec<Operation> {
     vec![set.title(&step.name)]
 }
 
-/// Writes the report; `flags` says on which occasion.
+/// Writes the report; `flags` says on which occasion. Its state is `unready` while a member says that
+/// something of the node is not what it should be.
 pub(in super::super) fn report_of(flags: u8) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    let mut state = "{{outcome}}".to_owned();
+    if flags == flag::REPORT {
+        let mut look = Operation::run(vec![Template::text("cat")], raw(MEMBERS));
+        look.fields.push(Field::Text(Template::text(NOT_READY)));
+        operations.push(look.sets(&[UNREADY]).flags(flag::MAY_FAIL));
+        state.insert_str(0, &format!("{{{{#if {UNREADY}}}}}un{{{{/if}}}}"));
+    }
     let document = joined([
+        text(&format!("{{\"format\":1,\"state\":\"{state}\",")),
         text(
-            "{\"format\":1,\"state\":\"{{outcome}}\",\"reason\":{{reason|json}},\"time\":\"{{time}}\",\"instance\":\"{{instance}}\",\"role\":\"{{role}}\",\"slot\":\"{{slot}}\",\"region\":\"{{region}}\",\"zone\":\"{{zone}}\",\"address\":\"{{address}}\",\"image\":\"{{image}}\",\"program\":\"{{program}}\"",
+            "\"reason\":{{reason|json}},\"time\":\"{{time}}\",\"instance\":\"{{instance}}\",\"role\":\"{{role}}\",\"slot\":\"{{slot}}\",\"region\":\"{{region}}\",\"zone\":\"{{zone}}\",\"address\":\"{{address}}\",\"image\":\"{{image}}\",\"program\":\"{{program}}\"",
         ),
         raw(MEMBERS),
         text("}\n"),
     ]);
     let key = text("{{region}}/nodes/{{instance}}.json");
-    let operations = vec![Operation::set(DOCUMENT, document), put(key, DOCUMENT, None)];
+    operations.extend([Operation::set(DOCUMENT, document), put(key, DOCUMENT, None)]);
     let flagged = operations.into_iter();
     flagged
         .map(|operation| {

@@ -91,12 +91,14 @@ fn one_of(
 }
 
 /// The names of the formats, and how values are quoted in each.
-const FORMATS: [(&str, Quote); 5] = [
+const FORMATS: [(&str, Quote); 7] = [
     ("plain", Quote::Plain),
     ("sql", Quote::Sql),
     ("shell", Quote::Shell),
     ("json", Quote::Json),
     ("ini", Quote::Plain),
+    ("option-file", Quote::OptionFile),
+    ("environment", Quote::Environment),
 ];
 
 fn format(written: Option<&Spanned<String>>, texts: &mut Texts<'_>) -> Quote {
@@ -192,13 +194,16 @@ fn argv(field: &str, written: Option<&Words>, texts: &mut Texts<'_>) -> Vec<Temp
 fn stdin(written: &BootStepDefinition, texts: &mut Texts<'_>) -> Template {
     let quote = format(written.format.as_ref(), texts);
     let template = ("stdin-template", written.stdin_template.as_ref());
-    one_of(
+    texts.is_input = true;
+    let input = one_of(
         template,
         ("stdin", written.stdin.as_ref()),
         quote,
         None,
         texts,
-    )
+    );
+    texts.is_input = false;
+    input
 }
 
 fn resolve_claim(written: &BootStepDefinition, texts: &mut Texts<'_>) -> BootAction {

@@ -21,6 +21,8 @@ pub(super) struct Texts<'a> {
     folder: &'a Folder<'a>,
     pub(super) findings: &'a mut Findings,
     in_each: bool,
+    /// Whether what is read is the input of a command.
+    pub(super) is_input: bool,
     uses: Vec<FactUse>,
 }
 
@@ -48,6 +50,7 @@ impl<'a> Texts<'a> {
             folder,
             findings,
             in_each,
+            is_input: false,
             uses: Vec::new(),
         }
     }
@@ -114,8 +117,12 @@ impl<'a> Texts<'a> {
         quote: Quote,
         shown: Option<&'static str>,
     ) -> Template {
-        let in_each = self.in_each;
-        let parsed = parse_template(text, Setting { quote, in_each });
+        let setting = Setting {
+            quote,
+            in_each: self.in_each,
+            is_input: self.is_input,
+        };
+        let parsed = parse_template(text, setting);
         for mistake in parsed.mistakes {
             let span = place.of(&mistake.at);
             let mut problem = Diagnostic::new(place.file, Some(span), mistake.message);
