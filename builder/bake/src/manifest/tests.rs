@@ -70,6 +70,7 @@ fn sample_lock() -> Lock {
         archive: archive.to_owned(),
         suite: "trixie".to_owned(),
         release_sha256: hex::encode([1; 32]),
+        release_names: None,
         date: "2026-11-20T00:00:00Z".to_owned(),
         valid_until: None,
         signed_by: "B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8".to_owned(),

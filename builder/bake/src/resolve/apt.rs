@@ -15,9 +15,10 @@ use vmimage_plan::definition::Architecture;
 
 use super::error::AptExplanation;
 use super::indexes::Index;
-use super::packages::{PackageIndex, Stanza};
+use super::packages::PackageIndex;
 use super::releases::BelievedRelease;
 use super::sources::Sources;
+use super::stanza::Stanza;
 use super::{LockRequest, ResolveError};
 use crate::fetch::{Outcome, run_bounded};
 
@@ -48,7 +49,10 @@ pub(crate) struct AptRoot {
     /// Locked while this process lives: a root whose lock is free was left by a killed process.
     _lock: File,
     architecture: Architecture,
-    status: String,
+    status: Vec<u8>,
+    /// Its files, and what people call them: apt's messages name files that are gone when they are
+    /// read.
+    labels: Vec<(String, String)>,
 }
 
 /// One line of a simulation.
@@ -83,11 +87,12 @@ impl AptRoot {
         fs::create_dir_all(&parent).map_err(|error| io(&parent, error))?;
         sweep(&parent);
         let (folder, lock) = make_root(&parent).map_err(|error| io(&parent, error))?;
-        let root = Self {
+        let mut root = Self {
             folder,
             _lock: lock,
             architecture,
-            status: String::new(),
+            status: Vec::new(),
+            labels: Vec::new(),
         };
         for part in ["lists/partial", "cache/archives/partial", "etc"] {
             let path = root.path(part);
@@ -97,10 +102,11 @@ impl AptRoot {
         root.write("status", "")?;
         for (source, believed) in sources.suites.iter().zip(releases) {
             let name = list_name(&sources.apt_uri(source), source.suite, "Release");
-            root.write(
-                &format!("lists/{name}"),
-                &format!("{}\n", believed.text.trim_end()),
-            )?;
+            let text = [believed.text.trim_ascii_end(), b"\n"].concat();
+            root.write(&format!("lists/{name}"), text)?;
+            let (archive, suite) = (&source.repository.archive, source.suite);
+            let label = format!("the Release file of suite `{suite}` of archive `{archive}`");
+            root.labels.push((name, label));
         }
         let mut packages = PackageIndex::default();
         for index in indexes {
@@ -111,7 +117,8 @@ impl AptRoot {
             let name = list_name(&sources.apt_uri(source), source.suite, &file);
             let path = root.path(&format!("lists/{name}"));
             index.unpack(&path)?;
-            packages.add(&path, index.suite)?;
+            packages.add(&path, index.suite, &index.label)?;
+            root.labels.push((name, format!("the {}", index.label)));
         }
         Ok((root, packages))
     }
@@ -152,7 +159,7 @@ impl AptRoot {
 
     /// Makes apt believe that a package is installed.
     pub(crate) fn add_installed(&mut self, stanza: &Stanza) {
-        self.status.push_str(&stanza.as_installed());
+        self.status.extend(stanza.as_installed());
     }
 
     /// Simulates installing `packages` after everything that is installed.
@@ -199,17 +206,43 @@ impl AptRoot {
             return Err(ResolveError::Unresolvable {
                 recipe: recipe.to_owned(),
                 architecture: self.architecture.as_str(),
-                source: explanation(&outcome),
+                source: self.explanation(&outcome),
             });
         }
         parse_simulation(&outcome.stdout)
+    }
+
+    /// What apt says, without its progress, and with its files named as their owners know them.
+    fn explanation(&self, outcome: &Outcome) -> AptExplanation {
+        const LINES: usize = 40;
+        let noise = ["Reading ", "Building ", "Inst ", "Conf ", "Solving "];
+        let lines: Vec<&str> = outcome
+            .stdout
+            .lines()
+            .chain(outcome.stderr.lines())
+            .filter(|line| !line.trim().is_empty())
+            .filter(|line| !noise.iter().any(|start| line.starts_with(start)))
+            .take(LINES)
+            .collect();
+        let mut text = lines.join("\n");
+        let mut labels: Vec<&(String, String)> = self.labels.iter().collect();
+        // One name may begin another.
+        labels.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+        for (name, label) in labels {
+            text = text.replace(
+                &self.path(&format!("lists/{name}")).display().to_string(),
+                label,
+            );
+        }
+        let status = self.path("status").display().to_string();
+        AptExplanation(text.replace(&status, "the list of packages chosen before"))
     }
 
     fn path(&self, part: &str) -> PathBuf {
         self.folder.path().join(part)
     }
 
-    fn write(&self, part: &str, text: &str) -> Result<(), ResolveError> {
+    fn write(&self, part: &str, text: impl AsRef<[u8]>) -> Result<(), ResolveError> {
         let path = self.path(part);
         fs::write(&path, text).map_err(|source| ResolveError::Io {
             operation: "write",
@@ -217,21 +250,6 @@ impl AptRoot {
             source,
         })
     }
-}
-
-/// What apt says, without its progress.
-fn explanation(outcome: &Outcome) -> AptExplanation {
-    const LINES: usize = 40;
-    let noise = ["Reading ", "Building ", "Inst ", "Conf ", "Solving "];
-    let lines: Vec<&str> = outcome
-        .stdout
-        .lines()
-        .chain(outcome.stderr.lines())
-        .filter(|line| !line.trim().is_empty())
-        .filter(|line| !noise.iter().any(|start| line.starts_with(start)))
-        .take(LINES)
-        .collect();
-    AptExplanation(lines.join("\n"))
 }
 
 /// Removes roots that killed processes left. What cannot be removed is left for the next time.
