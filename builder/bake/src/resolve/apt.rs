@@ -17,7 +17,7 @@ use super::error::AptExplanation;
 use super::indexes::Index;
 use super::packages::PackageIndex;
 use super::releases::BelievedRelease;
-use super::sources::Sources;
+use super::sources::{Sources, SuiteSource};
 use super::stanza::Stanza;
 use super::{LockRequest, ResolveError};
 use crate::fetch::{Outcome, run_bounded};
@@ -100,8 +100,8 @@ impl AptRoot {
         }
         root.write("apt.conf", CONFIG)?;
         root.write("status", "")?;
-        for (source, believed) in sources.suites.iter().zip(releases) {
-            let name = list_name(&sources.apt_uri(source), source.suite, "Release");
+        for (number, (source, believed)) in sources.suites.iter().zip(releases).enumerate() {
+            let name = list_name(number, "Release");
             let text = [believed.text.trim_ascii_end(), b"\n"].concat();
             root.write(&format!("lists/{name}"), text)?;
             let (archive, suite) = (&source.repository.archive, source.suite);
@@ -113,8 +113,9 @@ impl AptRoot {
             let Some(source) = sources.suites.get(index.suite) else {
                 continue;
             };
-            let file = format!("{}/Packages", index.folder);
-            let name = list_name(&sources.apt_uri(source), source.suite, &file);
+            let component = component_name(source, &index.component);
+            let (_, architecture) = index.folder.rsplit_once('/').unwrap_or_default();
+            let name = list_name(index.suite, &format!("{component}/{architecture}/Packages"));
             let path = root.path(&format!("lists/{name}"));
             index.unpack(&path)?;
             packages.add(&path, index.suite, &index.label)?;
@@ -132,23 +133,21 @@ impl AptRoot {
     ) -> Result<(), ResolveError> {
         let mut text = String::new();
         for (number, source) in sources.suites.iter().enumerate() {
-            let components: Vec<&str> = source
+            let components: Vec<String> = source
                 .components
                 .iter()
                 .filter(|(_, from)| *from <= place)
-                .map(|(name, _)| *name)
-                .filter(|name| {
+                .filter(|(name, _)| {
                     indexes
                         .iter()
                         .any(|i| i.suite == number && i.component == *name)
                 })
+                .map(|(name, _)| component_name(source, name))
                 .collect();
             if !components.is_empty() {
                 let line = format!(
-                    "deb [trusted=yes arch={}] {} {} {}\n",
+                    "deb [trusted=yes arch={}] file:/suite-{number} suite {}\n",
                     self.architecture.debian(),
-                    sources.apt_uri(source),
-                    source.suite,
                     components.join(" ")
                 );
                 text.push_str(&line);
@@ -276,19 +275,17 @@ fn make_root(parent: &Path) -> io::Result<(TempDir, File)> {
     Ok((folder, lock))
 }
 
-/// The name that apt gives to a file of a suite in its folder of lists.
-fn list_name(uri: &str, suite: &str, file: &str) -> String {
-    let path = uri.strip_prefix("file:").unwrap_or(uri);
-    let mut name = String::new();
-    for c in format!("{path}/dists/{suite}/{file}").chars() {
-        match c {
-            '/' => name.push('_'),
-            '_' => name.push_str("%5f"),
-            '~' => name.push_str("%7e"),
-            _ => name.push(c),
-        }
-    }
-    name
+/// The name that apt gives to a file of a suite in its folder of lists. apt gets names of ours for
+/// archives, suites and components: odd ones it spells in odd ways, other ones in other versions. What
+/// a recipe may ask of a suite (`package/suite`) is in the Release file.
+fn list_name(suite: usize, file: &str) -> String {
+    format!("_suite-{suite}_dists_suite_{}", file.replace('/', "_"))
+}
+
+/// A component's name for apt.
+fn component_name(source: &SuiteSource<'_>, component: &str) -> String {
+    let place = source.components.iter().position(|(name, _)| *name == component);
+    format!("component-{}", place.unwrap_or_default())
 }
 
 /// Reads the `Inst` and `Remv` lines of a simulation.
@@ -368,18 +365,6 @@ mod tests {
         assert_eq!(
             parse_simulation("Inst garbled\n").unwrap_err().to_string(),
             "cannot understand apt's line `Inst garbled`"
-        );
-    }
-
-    #[test]
-    fn lists_are_named_as_apt_names_them() {
-        assert_eq!(
-            list_name(
-                "file:/archive-0",
-                "trixie~x",
-                "main_a/binary-amd64/Packages"
-            ),
-            "_archive-0_dists_trixie%7ex_main%5fa_binary-amd64_Packages"
         );
     }
 }
