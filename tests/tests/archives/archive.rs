@@ -272,7 +272,10 @@ impl Archive {
             }
         }
         for package in &self.packages {
-            save(&root.join(package.path.trim_start_matches('/')), &package.deb());
+            save(
+                &root.join(package.path.trim_start_matches('/')),
+                &package.deb(),
+            );
         }
         let release = self.release(&files);
         save(&dist.join("Release"), &release);

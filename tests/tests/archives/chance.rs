@@ -176,7 +176,9 @@ fn relation(dice: &mut Dice) -> String {
         1 => format!("{}:any", name(dice)),
         _ => name(dice),
     };
-    let operator = dice.pick(&["", "", "", "", "", "", "", "", ">=", ">=", "<=", "=", "<<", ">>"]);
+    let operator = dice.pick(&[
+        "", "", "", "", "", "", "", "", ">=", ">=", "<=", "=", "<<", ">>",
+    ]);
     if operator.is_empty() {
         name
     } else {

@@ -8,4 +8,5 @@ mod as_apt;
 mod chance;
 mod images;
 mod named;
+mod secrets;
 mod server;

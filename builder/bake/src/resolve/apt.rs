@@ -50,8 +50,8 @@ pub(crate) struct AptRoot {
     _lock: File,
     architecture: Architecture,
     status: Vec<u8>,
-    /// Its files, and what people call them: apt's messages name files that are gone when they are
-    /// read.
+    /// Its files and suites as apt's messages name them, and what people call them: those files are
+    /// gone when a message is read.
     labels: Vec<(String, String)>,
 }
 
@@ -106,7 +106,14 @@ impl AptRoot {
             root.write(&format!("lists/{name}"), text)?;
             let (archive, suite) = (&source.repository.archive, source.suite);
             let label = format!("the Release file of suite `{suite}` of archive `{archive}`");
-            root.labels.push((name, label));
+            let file = root.path(&format!("lists/{name}")).display().to_string();
+            root.labels.push((file, label));
+            for (component, _) in &source.components {
+                let alias = component_name(source, component);
+                let named = format!("{archive} {suite}/{component}");
+                root.labels
+                    .push((format!("file:/suite-{number} suite/{alias}"), named));
+            }
         }
         let mut packages = PackageIndex::default();
         for index in indexes {
@@ -119,7 +126,8 @@ impl AptRoot {
             let path = root.path(&format!("lists/{name}"));
             index.unpack(&path)?;
             packages.add(&path, index.suite, &index.label)?;
-            root.labels.push((name, format!("the {}", index.label)));
+            let file = path.display().to_string();
+            root.labels.push((file, format!("the {}", index.label)));
         }
         Ok((root, packages))
     }
@@ -228,10 +236,7 @@ impl AptRoot {
         // One name may begin another.
         labels.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
         for (name, label) in labels {
-            text = text.replace(
-                &self.path(&format!("lists/{name}")).display().to_string(),
-                label,
-            );
+            text = text.replace(name, label);
         }
         let status = self.path("status").display().to_string();
         AptExplanation(text.replace(&status, "the list of packages chosen before"))
@@ -284,7 +289,10 @@ fn list_name(suite: usize, file: &str) -> String {
 
 /// A component's name for apt.
 fn component_name(source: &SuiteSource<'_>, component: &str) -> String {
-    let place = source.components.iter().position(|(name, _)| *name == component);
+    let place = source
+        .components
+        .iter()
+        .position(|(name, _)| *name == component);
     format!("component-{}", place.unwrap_or_default())
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::ResolveError;
-use super::stanza::{Stanza, field_of};
+use super::stanza::{Fields, Stanza};
 
 /// The longest stanza that is believed.
 const STANZA_LIMIT: u64 = 4 << 20;
@@ -47,6 +47,7 @@ struct Heading {
     line: u64,
     offset: u64,
     has_fields: bool,
+    fields: Fields,
     package: Option<Box<str>>,
     version: Option<Box<str>>,
     architecture: Option<Box<str>>,
@@ -77,7 +78,8 @@ impl PackageIndex {
             line.clear();
             let count = reader.read_until(b'\n', &mut line).map_err(read)? as u64;
             number += 1;
-            if matches!(line.as_slice(), b"" | b"\n" | b"\r\n") {
+            let is_blank = matches!(line.as_slice(), b"" | b"\n" | b"\r\n");
+            if is_blank && (count == 0 || !heading.fields.is_swallowing()) {
                 self.keep(heading, offset)?;
                 heading = Heading::at(number + 1, offset + count);
             } else {
@@ -92,7 +94,7 @@ impl PackageIndex {
 
     /// Remembers where the stanza that ends before `end` is.
     fn keep(&mut self, heading: Heading, end: u64) -> Result<(), ResolveError> {
-        if !heading.has_fields {
+        if !heading.has_fields && !heading.fields.is_swallowing() {
             return Ok(());
         }
         let file = self.files.len().saturating_sub(1);
@@ -101,6 +103,9 @@ impl PackageIndex {
             line: heading.line,
             why,
         };
+        if heading.fields.is_swallowing() {
+            return Err(malformed("ends in a line that is no field"));
+        }
         let Some(package) = heading.package else {
             return Err(malformed("has no `Package`"));
         };
@@ -196,7 +201,7 @@ impl Heading {
     }
 
     fn read(&mut self, line: &[u8]) {
-        let Some((name, value)) = field_of(line) else {
+        let Some((name, value)) = self.fields.read(line) else {
             return;
         };
         self.has_fields = true;
@@ -263,7 +268,7 @@ mod tests {
             pair("2~A", "none"),
         );
         check(
-            b" x\nno field\n# Package: x\nDescription: Jos\xe9\n \n Package: y\nPackage: app\nVersion: 1\nArchitecture: all",
+            b" x\n# Package: x\nDescription: Jos\xe9\n \n Package: y\nPackage: app\nVersion: 1\nArchitecture: all",
             pair("1", "all"),
         );
         assert_eq!(versions(b"Package: app\nArchitecture: all\n", "app"), []);
@@ -273,6 +278,23 @@ mod tests {
                 "app"
             ),
             [pair("2", "none")]
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_no_field_swallows_what_follows_up_to_a_colon_as_for_apt() {
+        let pair =
+            |version: &str, architecture: &str| (version.to_owned(), architecture.to_owned());
+        assert_eq!(
+            versions(
+                b"Package: app\nno field\n\n# a\nVersion: 1\nVersion: 2\n",
+                "app"
+            ),
+            [pair("2", "none")]
+        );
+        assert_eq!(
+            index(b"Package: a\nVersion: 1\n\nPackage: b\nno field\n").unwrap_err(),
+            "the stanza at line 4 of the index `main/binary-amd64` ends in a line that is no field"
         );
     }
 

@@ -44,6 +44,8 @@ pub enum ReleaseError {
     WeakHashes,
     #[error("its `{field}` is malformed: `{value}`")]
     Malformed { field: &'static str, value: String },
+    #[error("its line `{line}` is no field")]
+    NoField { line: String },
     #[error("it is from the future: its date is {date}, and it is {now}")]
     FromTheFuture { date: Timestamp, now: Timestamp },
     #[error("it expired {} ago, on {valid_until}", human(*late_secs))]
@@ -214,19 +216,29 @@ type Fields = (HashMap<String, String>, HashMap<String, Listed>);
 fn parse_fields(text: &str) -> Result<Fields, ReleaseError> {
     let (mut fields, mut files) = (HashMap::new(), HashMap::new());
     let mut current = String::new();
+    // As for apt, a line without a colon takes what follows with it, up to the next colon.
+    let mut swallowing = None;
     for line in text.lines() {
-        if line.starts_with([' ', '\t']) {
+        if swallowing.is_some() {
+            swallowing = swallowing.filter(|_| !line.contains(':'));
+        } else if line.starts_with([' ', '\t']) {
             read_listed(&current, line, &mut files)?;
         } else if let Some((name, value)) = line.split_once(':') {
             current = name.trim_end().to_ascii_lowercase();
             read_listed(&current, value, &mut files)?;
             fields.insert(current.clone(), value.trim().to_owned());
-        } else if line.is_empty() && !fields.is_empty() {
+        } else if !line.is_empty() {
+            swallowing = Some(line);
+        } else if !fields.is_empty() {
             break;
         }
-        // As for apt, a line without a colon is none of ours.
     }
-    Ok((fields, files))
+    match swallowing {
+        None => Ok((fields, files)),
+        Some(line) => Err(ReleaseError::NoField {
+            line: line.to_owned(),
+        }),
+    }
 }
 
 /// Reads a line of the list of files `field`, if that is one.
@@ -321,7 +333,7 @@ mod tests {
             "AB".repeat(64)
         );
         let text = format!(
-            "{}no field\n{}{sha512}",
+            "{}no field\nSuite: swallowed\n{}{sha512}",
             sums.replace(EMPTY, &EMPTY.to_uppercase()),
             head.to_lowercase().replace('\n', "\r\n"),
         );
@@ -373,6 +385,17 @@ mod tests {
             check(&TEXT.replace(" 7 main", " 7 a main"), now),
             format!("its `SHA256` is malformed: `{EMPTY} 7 a main/binary-amd64/Packages`")
         );
+    }
+
+    #[test]
+    fn a_line_that_is_no_field_takes_the_next_with_it_or_ends_it() {
+        let release = parse(&TEXT.replace("Codename", "no field\nCodename")).unwrap();
+        assert_eq!(
+            release.other_names("trixie"),
+            Some(vec!["stable".to_owned()])
+        );
+        let refusal = parse(&format!("{TEXT}no field\n")).unwrap_err();
+        assert_eq!(refusal.to_string(), "its line `no field` is no field");
     }
 
     #[test]

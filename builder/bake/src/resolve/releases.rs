@@ -164,14 +164,12 @@ fn download(
     };
     let verified = match get("InRelease") {
         Ok(bytes) => verify_inline(&bytes, keyring, request.now),
-        Err(inline) if inline.is_absence() => {
-            let text = get("Release").map_err(|detached| match inline {
-                TransportError::Refused { .. } if detached.is_absence() => unavailable(inline),
-                _ => unavailable(detached),
-            })?;
+        // As for apt, only what is not there at all may be in the other form.
+        Err(TransportError::NotFound { .. }) => {
+            let text = get("Release").map_err(unavailable)?;
             match get("Release.gpg") {
                 Ok(signatures) => verify_detached(&text, &signatures, keyring, request.now),
-                Err(error) if error.is_absence() => Err(SignatureError::Unsigned),
+                Err(TransportError::NotFound { .. }) => Err(SignatureError::Unsigned),
                 Err(error) => return Err(unavailable(error)),
             }
         }

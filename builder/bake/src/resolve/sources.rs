@@ -27,9 +27,7 @@ pub(crate) struct SuiteSource<'a> {
 
 /// Gathers the suites of an image.
 pub(crate) fn collect(image: &Image) -> Result<Sources<'_>, ResolveError> {
-    let mut sources = Sources {
-        suites: Vec::new(),
-    };
+    let mut sources = Sources { suites: Vec::new() };
     let mut known: BTreeMap<&str, &Repository> = BTreeMap::new();
     for (place, recipe) in image.recipes.iter().enumerate() {
         for repository in &recipe.repositories {

@@ -19,14 +19,36 @@ pub(crate) struct Stanza {
     pub(crate) size: u64,
 }
 
-/// The name and value of a line that begins a field.
-pub(crate) fn field_of(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    if line.first().is_none_or(u8::is_ascii_whitespace) {
-        return None;
+/// Reads lines as apt does: a field's name goes on to the next colon, over the ends of lines too, so
+/// that a line without one takes the field that follows with it.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    swallowing: bool,
+}
+
+impl Fields {
+    /// Whether the next colon still belongs to a line that is no field.
+    pub(crate) fn is_swallowing(&self) -> bool {
+        self.swallowing
     }
-    let colon = line.iter().position(|byte| *byte == b':')?;
-    let (name, value) = (line.get(..colon)?, line.get(colon + 1..)?);
-    Some((name.trim_ascii_end(), value.trim_ascii()))
+
+    /// The name and value of a line that begins a field.
+    pub(crate) fn read<'a>(&mut self, line: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let colon = line.iter().position(|byte| *byte == b':');
+        if self.swallowing {
+            self.swallowing = colon.is_none();
+            return None;
+        }
+        if line.first().is_none_or(u8::is_ascii_whitespace) {
+            return None;
+        }
+        let Some(colon) = colon else {
+            self.swallowing = true;
+            return None;
+        };
+        let (name, value) = (line.get(..colon)?, line.get(colon + 1..)?);
+        Some((name.trim_ascii_end(), value.trim_ascii()))
+    }
 }
 
 impl Stanza {
@@ -34,8 +56,9 @@ impl Stanza {
     pub(crate) fn parse(suite: usize, text: Vec<u8>) -> Result<Self, String> {
         let field = |key: &str| {
             // As for apt, the last one counts.
+            let mut fields = Fields::default();
             lines(&text)
-                .filter_map(field_of)
+                .filter_map(|line| fields.read(line))
                 .filter(|(name, _)| name.eq_ignore_ascii_case(key.as_bytes()))
                 .last()
                 .map(|(_, value)| value)
@@ -76,9 +99,9 @@ impl Stanza {
     /// What dpkg's status file says of the package once it is installed.
     pub(crate) fn as_installed(&self) -> Vec<u8> {
         let mut status = Vec::with_capacity(self.text.len() + 40);
-        let mut kept = true;
+        let (mut fields, mut kept) = (Fields::default(), true);
         for line in lines(&self.text) {
-            if let Some((name, _)) = field_of(line) {
+            if let Some((name, _)) = fields.read(line) {
                 kept = !name.eq_ignore_ascii_case(b"status");
             }
             if kept {
