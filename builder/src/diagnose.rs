@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use vmimage_plan::userinfo::secrets;
 use vmimage_plan::{Diagnostic, Sources};
 
 /// What a terminal shows.
@@ -35,6 +36,8 @@ pub(crate) fn draw_text(source: &str, problem: &Diagnostic, colour: Colour) -> S
 }
 
 fn draw_in(source: Option<&str>, problem: &Diagnostic, colour: Colour) -> String {
+    let source = source.map(blank_secrets);
+    let source = source.as_deref();
     let title = Level::ERROR.primary_title(problem.message.as_str());
     let mut group = match source.zip(problem.span) {
         Some((source, span)) => {
@@ -58,6 +61,18 @@ fn draw_in(source: Option<&str>, problem: &Diagnostic, colour: Colour) -> String
     };
     let mut text = renderer.decor_style(DecorStyle::Ascii).render(&[group]);
     text.push('\n');
+    text
+}
+
+/// The line of a problem must not show a URL's password; every other place stays where it is.
+fn blank_secrets(source: &str) -> String {
+    let (mut text, mut from) = (String::with_capacity(source.len()), 0);
+    for secret in secrets(source) {
+        text.push_str(source.get(from..secret.start).unwrap_or_default());
+        text.extend(secret.clone().map(|_| '*'));
+        from = secret.end;
+    }
+    text.push_str(source.get(from..).unwrap_or_default());
     text
 }
 
@@ -94,6 +109,21 @@ mod tests {
           |                      ^^^^^^^^^^^^ not found in `recipes/`
           |
           = help: a recipe with a similar name exists: `virtualmin`
+        "#);
+    }
+
+    #[test]
+    fn the_line_of_a_problem_shows_no_password() {
+        let text = "url = \"http://user:hunt\u{e9}r2@host/x\" # not \"ftp://t0ken@host\"\n";
+        let span = text.find("\"http").unwrap()..text.find(" #").unwrap();
+        let problem = Diagnostic::new(FILE, Some(span), "the URL `http://user:hunter2@host/x`");
+        insta::assert_snapshot!(draw_text(text, &problem, Colour::Never), @r#"
+        error: the URL `http://user:***@host/x`
+         --> images/web.toml:1:7
+          |
+        1 | url = "http://user:********@host/x" # not "ftp://*****@host"
+          |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
         "#);
     }
 

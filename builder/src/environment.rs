@@ -13,6 +13,8 @@ pub(crate) struct Environment {
     pub(crate) worker: bool,
     /// `VMIMAGE_CACHE`: where packages and layers are kept.
     pub(crate) cache: Option<PathBuf>,
+    /// `VMIMAGE_MIRRORS`: `NAME=URL`s between white space. They may hold passwords.
+    pub(crate) mirrors: Option<String>,
     /// `XDG_CACHE_HOME`, or `.cache` in `HOME`.
     pub(crate) user_cache: Option<PathBuf>,
     /// `NO_COLOR` is set and not empty (<https://no-color.org>).
@@ -31,6 +33,7 @@ impl Environment {
         Self {
             worker: get(WORKER).is_some(),
             cache: get("VMIMAGE_CACHE").map(PathBuf::from),
+            mirrors: get("VMIMAGE_MIRRORS").and_then(|mirrors| mirrors.into_string().ok()),
             user_cache: cache_home.or(home_cache),
             no_color: get("NO_COLOR").is_some(),
             user: get("USER").and_then(|user| user.into_string().ok()),

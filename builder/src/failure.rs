@@ -1,7 +1,10 @@
-//! Owns how a command fails: its exit code and what the user reads. Must not print.
+//! Owns how a command fails: its exit code and what the user reads. Must not print, and shows no
+//! password of a URL: an error of a library may hold one though ours do not.
 
 use std::error::Error;
 use std::fmt::Write as _;
+
+use vmimage_plan::userinfo::mask_text;
 
 /// A failed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +43,10 @@ impl Failure {
         if let Some(hint) = hint {
             let _ = writeln!(text, "hint: {hint}");
         }
-        Self { code: 2, text }
+        Self {
+            code: 2,
+            text: mask_text(&text),
+        }
     }
 }
 
@@ -58,7 +64,7 @@ fn describe(error: &dyn Error, hint: Option<String>, changed: Option<&str>) -> S
     if let Some(changed) = changed {
         let _ = writeln!(text, "{changed}");
     }
-    text
+    mask_text(&text)
 }
 
 #[cfg(test)]
@@ -79,6 +85,19 @@ mod tests {
             failure.text,
             "error: cannot read `images/a.toml`\n  caused by: permission denied\n\
              hint: run as root\nnothing was changed\n"
+        );
+    }
+
+    #[test]
+    fn the_password_of_a_url_is_shown_by_no_failure() {
+        let error = Outer(io::Error::other("bad uri: http://user:hunter2@host/x"));
+        assert_eq!(
+            Failure::input(&error, None).text,
+            "error: cannot read `images/a.toml`\n  caused by: bad uri: http://user:***@host/x\n"
+        );
+        assert_eq!(
+            Failure::usage("unexpected `http://user:hunter2@host`", None).text,
+            "error: unexpected `http://user:***@host`\n"
         );
     }
 }

@@ -1,8 +1,11 @@
-//! Owns what a check found wrong, and where. Must not draw it: `builder` does.
+//! Owns what a check found wrong, and where. Must not draw it: `builder` does. Must not repeat the
+//! secret of a URL that a definition should not have.
 
 use std::ops::Range;
 
 use serde::Serialize;
+
+use crate::userinfo::mask_text;
 
 /// One problem in one file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -43,7 +46,7 @@ impl Diagnostic {
         Self {
             file: file.to_owned(),
             span: span.map(ByteSpan::from),
-            message: message.into(),
+            message: mask_text(&message.into()),
             label: None,
             hint: None,
         }
@@ -52,14 +55,14 @@ impl Diagnostic {
     /// The same with a word for the marked place.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.label = Some(mask_text(&label.into()));
         self
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(mask_text(&hint.into()));
         self
     }
 }

@@ -12,6 +12,7 @@ pub mod layer;
 pub mod lock;
 pub mod role;
 pub mod sources;
+pub mod userinfo;
 
 pub use diagnostic::Diagnostic;
 pub use sources::Sources;

@@ -50,6 +50,8 @@ enum LockFileError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot write the lock: it could not be read back, because {problem}")]
+    Unreadable { problem: String },
     #[error("cannot bake `{image}` with --locked: it has no lock `{path}`")]
     Missing { image: String, path: String },
     #[error("the lock `{path}` is stale: {reasons}")]
@@ -77,7 +79,7 @@ pub(super) fn prepare(
         project::load(&context.project).map_err(|error| Failure::input(&error, error.hint()))?;
     let path = project::image_path(image);
     let mut image = load(context, &sources, &path)?;
-    let mut explicit = options.mirrors();
+    let mut explicit = options.mirrors(context)?;
     if let Some(directory) = &options.stand_in {
         stand_in::replace(&mut image, directory, &mut explicit)
             .map_err(|error| Failure::input(&error, error.hint()))?;
@@ -217,6 +219,12 @@ impl Prepared {
             lock.source_date_epoch = earlier.source_date_epoch;
         }
         let text = lock.render();
+        if let Err(problem) = Lock::parse(&self.lock_name, &text) {
+            let error = LockFileError::Unreadable {
+                problem: problem.message,
+            };
+            return Err(Failure::unchanged(&error, None));
+        }
         self.write(&text)?;
         Ok((text, lock))
     }

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use vmimage_bake::sandbox::overlay::Attributes;
+use vmimage_plan::userinfo::mask_text;
 
 use crate::diagnose::Colour;
 use crate::environment::Environment;
@@ -114,7 +115,8 @@ pub(crate) fn run() -> Result<(), Failure> {
 
 /// Help and version are data; anything else is a wrong command line.
 fn usage(error: &clap::Error) -> Result<(), Failure> {
-    let text = error.render().to_string();
+    // A misspelt option's value may be a URL with a password.
+    let text = mask_text(&error.render().to_string());
     if error.use_stderr() {
         Err(Failure::drawn(text))
     } else {

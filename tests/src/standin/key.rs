@@ -70,12 +70,37 @@ impl TestKey {
     }
 
     /// The signature of the text, armored, as in `Release.gpg`.
-    pub fn sign_detached(&self, text: &str, date: i64) -> Result<String, StandinError> {
-        self.detached(text, date)
+    pub fn sign_detached(&self, text: impl AsRef<[u8]>, date: i64) -> Result<String, StandinError> {
+        self.detached(SignatureType::Binary, text.as_ref(), date)
             .map_err(|source| StandinError::Sign {
                 what: "a Release file",
                 source,
             })
+    }
+
+    /// The same as [`TestKey::sign_inline`] for a text that need not be UTF-8. No line of it may end in
+    /// white space, which is not signed.
+    pub fn sign_inline_bytes(&self, text: &[u8], date: i64) -> Result<Vec<u8>, StandinError> {
+        let lines: Vec<&[u8]> = text
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+            .collect();
+        let signature = self
+            .detached(SignatureType::Text, &lines.join(&b"\r\n"[..]), date)
+            .map_err(|source| StandinError::Sign {
+                what: "an InRelease file",
+                source,
+            })?;
+        let mut message = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n".to_vec();
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            if line.starts_with(b"-") {
+                message.extend_from_slice(b"- ");
+            }
+            message.extend_from_slice(line);
+        }
+        message.push(b'\n');
+        message.extend_from_slice(signature.as_bytes());
+        Ok(message)
     }
 
     fn inline(&self, text: &str, date: i64) -> Signed<String> {
@@ -89,13 +114,9 @@ impl TestKey {
         Ok(message.to_armored_string(ArmorOptions::default())?)
     }
 
-    fn detached(&self, text: &str, date: i64) -> Signed<String> {
-        let config = self.config(SignatureType::Binary, date)?;
-        let signature = config.sign(
-            &self.secret.primary_key,
-            &Password::empty(),
-            text.as_bytes(),
-        )?;
+    fn detached(&self, kind: SignatureType, text: &[u8], date: i64) -> Signed<String> {
+        let config = self.config(kind, date)?;
+        let signature = config.sign(&self.secret.primary_key, &Password::empty(), text)?;
         Ok(DetachedSignature::new(signature).to_armored_string(ArmorOptions::default())?)
     }
 

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 
 use super::control::Control;
+use super::digest::{Digest, Hasher};
 use super::error::DownloadError;
 use super::transport::{Transport, TransportError};
+use super::url::Url;
 use crate::space::free_bytes;
 
 /// How often a file is asked for.
@@ -40,11 +41,11 @@ pub(crate) enum Verify {
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     /// Where it is found; each is tried when the ones before it do not exist.
-    pub(crate) urls: Vec<String>,
+    pub(crate) urls: Vec<Url>,
     /// Its final path.
     pub(crate) path: PathBuf,
-    /// SHA-256 in lower-case hexadecimal.
-    pub(crate) sha256: String,
+    /// What it hashes to.
+    pub(crate) digest: Digest,
     /// Its size.
     pub(crate) size: u64,
 }
@@ -128,7 +129,7 @@ fn is_cached(wanted: &Wanted, verify: Verify) -> Result<bool, DownloadError> {
     let good = metadata.len() == wanted.size
         && match verify {
             Verify::SizeOnly => true,
-            Verify::All => hash_file(path)? == wanted.sha256,
+            Verify::All => hash_file(path, &wanted.digest)? == wanted.digest.hex(),
         };
     if !good {
         match fs::remove_file(path) {
@@ -141,15 +142,17 @@ fn is_cached(wanted: &Wanted, verify: Verify) -> Result<bool, DownloadError> {
     Ok(good)
 }
 
-fn hash_file(path: &Path) -> Result<String, DownloadError> {
+/// The digits of a digest of the same kind as `like`.
+pub(crate) fn hash_file(path: &Path, like: &Digest) -> Result<String, DownloadError> {
     let mut file = File::open(path).map_err(DownloadError::io("open", path))?;
-    let (hasher, _) = hash_rest(&mut file).map_err(DownloadError::io("read", path))?;
-    Ok(hex::encode(hasher.finalize()))
+    let (hasher, _) =
+        hash_rest(&mut file, like.hasher()).map_err(DownloadError::io("read", path))?;
+    Ok(hasher.finish())
 }
 
 /// Hashes from where a file stands to its end.
-fn hash_rest(file: &mut File) -> io::Result<(Sha256, u64)> {
-    let (mut hasher, mut count) = (Sha256::new(), 0);
+fn hash_rest(file: &mut File, mut hasher: Hasher) -> io::Result<(Hasher, u64)> {
+    let mut count = 0;
     let mut chunk = vec![0; 128 << 10];
     loop {
         match file.read(&mut chunk) {
@@ -228,7 +231,7 @@ impl Part {
         let mut missing = None;
         for url in &wanted.urls {
             match self.fill(transport, url, wanted, control, on_bytes) {
-                Err(error @ DownloadError::Transport(TransportError::NotFound { .. })) => {
+                Err(error) if error.is_absence() => {
                     missing.get_or_insert(error);
                 }
                 done => return done,
@@ -241,12 +244,12 @@ impl Part {
     fn fill(
         &mut self,
         transport: &Transport,
-        url: &str,
+        url: &Url,
         wanted: &Wanted,
         control: &Control,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<(), DownloadError> {
-        let (mut hasher, mut have) = self.hash_what_is_there(wanted.size)?;
+        let (mut hasher, mut have) = self.hash_what_is_there(wanted)?;
         let mut resumed = have > 0;
         if have < wanted.size {
             let mut opened = match transport.open(url, have) {
@@ -258,7 +261,7 @@ impl Part {
             };
             if opened.start != have {
                 self.clear()?;
-                (hasher, have, resumed) = (Sha256::new(), 0, false);
+                (hasher, have, resumed) = (wanted.digest.hasher(), 0, false);
             }
             let mut chunk = vec![0; 128 << 10];
             while have <= wanted.size {
@@ -270,7 +273,7 @@ impl Part {
                     Ok(count) => count,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(source) => {
-                        let url = url.to_owned();
+                        let url = url.clone();
                         return Err(TransportError::Interrupted { url, source }.into());
                     }
                 };
@@ -283,12 +286,12 @@ impl Part {
                 on_bytes(count as u64);
             }
         }
-        self.judge(url, wanted, have, &hex::encode(hasher.finalize()), resumed)
+        self.judge(url, wanted, have, &hasher.finish(), resumed)
     }
 
     fn judge(
         &mut self,
-        url: &str,
+        url: &Url,
         wanted: &Wanted,
         have: u64,
         found: &str,
@@ -299,16 +302,17 @@ impl Part {
                 self.clear()?;
             }
             return Err(DownloadError::Size {
-                url: url.to_owned(),
+                url: url.clone(),
                 expected: wanted.size,
                 found: have,
             });
         }
-        if found != wanted.sha256 {
+        if found != wanted.digest.hex() {
             self.clear()?;
             return Err(DownloadError::Hash {
-                url: url.to_owned(),
-                expected: wanted.sha256.clone(),
+                url: url.clone(),
+                algorithm: wanted.digest.algorithm(),
+                expected: wanted.digest.hex().to_owned(),
                 found: found.to_owned(),
                 resumed,
             });
@@ -317,19 +321,20 @@ impl Part {
     }
 
     /// Hashes what an earlier attempt left and stands at its end.
-    fn hash_what_is_there(&mut self, size: u64) -> Result<(Sha256, u64), DownloadError> {
+    fn hash_what_is_there(&mut self, wanted: &Wanted) -> Result<(Hasher, u64), DownloadError> {
         let there = self
             .file
             .metadata()
             .map_err(DownloadError::io("look at", &self.path))?
             .len();
-        if there > size {
+        if there > wanted.size {
             self.clear()?;
         }
         self.file
             .seek(SeekFrom::Start(0))
             .map_err(DownloadError::io("read", &self.path))?;
-        hash_rest(&mut self.file).map_err(DownloadError::io("read", &self.path))
+        hash_rest(&mut self.file, wanted.digest.hasher())
+            .map_err(DownloadError::io("read", &self.path))
     }
 
     fn clear(&mut self) -> Result<(), DownloadError> {

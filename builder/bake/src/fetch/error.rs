@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::transport::TransportError;
+use super::url::Url;
 
 /// Why packages could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +36,7 @@ pub enum FetchError {
         package: String,
         version: String,
         archive: String,
-        url: String,
+        url: Url,
     },
     #[error("cannot fetch package `{package}` {version} from archive `{archive}`")]
     Package {
@@ -59,14 +60,11 @@ pub enum DownloadError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error("`{url}` has {found} bytes, expected {expected}")]
-    Size {
-        url: String,
-        expected: u64,
-        found: u64,
-    },
-    #[error("`{url}` has SHA-256 `{found}`, expected `{expected}`")]
+    Size { url: Url, expected: u64, found: u64 },
+    #[error("`{url}` has {algorithm} `{found}`, expected `{expected}`")]
     Hash {
-        url: String,
+        url: Url,
+        algorithm: &'static str,
         expected: String,
         found: String,
         resumed: bool,
@@ -98,6 +96,11 @@ impl DownloadError {
             path,
             source,
         }
+    }
+
+    /// Whether the file could be had in another form instead.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Transport(source) if source.is_absence())
     }
 
     pub(super) fn is_transient(&self) -> bool {

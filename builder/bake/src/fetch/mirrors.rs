@@ -7,6 +7,7 @@ use std::time::Duration;
 use vmimage_plan::definition::Repository;
 
 use super::process::run_bounded;
+use super::url::Url;
 
 /// How long apt may take to tell its configuration.
 const ASK: Duration = Duration::from_secs(20);
@@ -14,16 +15,17 @@ const ASK: Duration = Duration::from_secs(20);
 /// Archive names and the URLs to use for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mirrors {
-    explicit: BTreeMap<String, String>,
-    host: BTreeMap<String, String>,
-    proxy: Option<String>,
+    explicit: BTreeMap<String, Url>,
+    host: BTreeMap<String, Url>,
+    proxy: Option<Url>,
 }
 
 impl Mirrors {
     /// Mirrors that the user named.
     pub fn new(explicit: BTreeMap<String, String>) -> Self {
+        let explicit = explicit.into_iter();
         Self {
-            explicit,
+            explicit: explicit.map(|(name, url)| (name, Url::new(url))).collect(),
             ..Self::default()
         }
     }
@@ -45,29 +47,28 @@ impl Mirrors {
                 .lines()
                 .map(str::trim)
                 .find(|line| line.starts_with("http://"))
-                .map(str::to_owned);
+                .map(Url::new);
         }
         self
     }
 
     /// Where `repository` is found: the user's mirror, the host's, or what its recipe says.
-    pub fn url_for(&self, repository: &Repository) -> String {
+    pub fn url_for(&self, repository: &Repository) -> Url {
         self.explicit
             .get(&repository.archive)
             .or_else(|| self.host.get(&repository.archive))
-            .unwrap_or(&repository.url)
-            .trim_end_matches('/')
-            .to_owned()
+            .cloned()
+            .unwrap_or_else(|| Url::new(&repository.url))
     }
 
     /// The proxy of the host's apt, used where the environment names none.
-    pub(crate) fn proxy(&self) -> Option<&str> {
-        self.proxy.as_deref()
+    pub(crate) fn proxy(&self) -> Option<&Url> {
+        self.proxy.as_ref()
     }
 }
 
 /// The archives of lines of `Origin|Label|URI`; the first URI of each counts.
-fn parse_index_targets(text: &str) -> BTreeMap<String, String> {
+fn parse_index_targets(text: &str) -> BTreeMap<String, Url> {
     let mut archives = BTreeMap::new();
     for line in text.lines() {
         let mut parts = line.splitn(3, '|');
@@ -85,7 +86,7 @@ fn parse_index_targets(text: &str) -> BTreeMap<String, String> {
         {
             archives
                 .entry(archive.to_owned())
-                .or_insert_with(|| url.to_owned());
+                .or_insert_with(|| Url::new(url));
         }
     }
     archives
@@ -107,11 +108,11 @@ mod tests {
         let expected = BTreeMap::from([
             (
                 "debian".to_owned(),
-                "http://mirror.example/debian/".to_owned(),
+                Url::new("http://mirror.example/debian/"),
             ),
             (
                 "debian-security".to_owned(),
-                "https://mirror.example/debian-security/".to_owned(),
+                Url::new("https://mirror.example/debian-security/"),
             ),
         ]);
         assert_eq!(parse_index_targets(text), expected);

@@ -6,12 +6,14 @@
 //! final name only when it is whole and verified.
 
 mod control;
+mod digest;
 mod download;
 mod error;
 mod mirrors;
 mod process;
 mod queue;
 mod transport;
+mod url;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,14 +22,16 @@ use vmimage_plan::definition::{Image, Repository};
 use vmimage_plan::event::Sink;
 use vmimage_plan::lock::LockedPackage;
 
-pub(crate) use download::Verify;
-pub(crate) use download::{Wanted, make_room};
+pub(crate) use digest::Digest;
+pub(crate) use download::{Verify, Wanted, hash_file, make_room};
 pub use error::{DownloadError, FetchError};
 pub use mirrors::Mirrors;
 pub(crate) use process::{Outcome, run_bounded};
 pub(crate) use queue::{CONNECTIONS, Item, obtain_all};
-pub use transport::TransportError;
-pub(crate) use transport::{Transport, encode_path};
+pub(crate) use transport::Transport;
+pub use transport::{ConnectionError, TransportError};
+pub use url::Url;
+pub(crate) use url::encode_path;
 
 /// What a fetch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,11 +110,9 @@ fn wanted_items(
                 image: image.name.clone(),
             });
         };
-        let url = format!(
-            "{}/{}",
-            mirrors.url_for(repository),
-            encode_path(&package.path)
-        );
+        let url = mirrors
+            .url_for(repository)
+            .join(&encode_path(&package.path));
         items
             .entry(package.sha256.as_str())
             .or_insert_with(|| Item {
@@ -119,9 +121,10 @@ fn wanted_items(
                 wanted: Wanted {
                     urls: vec![url],
                     path: deb_path(cache, package),
-                    sha256: package.sha256.clone(),
+                    digest: Digest::Sha256(package.sha256.clone()),
                     size: package.size,
                 },
+                instead: Vec::new(),
             });
     }
     Ok(items.into_values().collect())

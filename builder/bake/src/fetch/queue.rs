@@ -26,20 +26,31 @@ pub(crate) struct Item {
     pub(crate) name: String,
     /// The file.
     pub(crate) wanted: Wanted,
+    /// Other forms of it, in the order in which they are asked for when the archive does not have it.
+    pub(crate) instead: Vec<Wanted>,
+}
+
+impl Item {
+    /// The forms that count, the best first.
+    fn forms(&self) -> impl Iterator<Item = &Wanted> {
+        std::iter::once(&self.wanted).chain(&self.instead)
+    }
 }
 
 /// What was downloaded.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     /// Files.
     pub(crate) downloaded: usize,
     /// Bytes.
     pub(crate) downloaded_bytes: u64,
+    /// Which of its forms each item was had in: 0 is the best.
+    pub(crate) forms: Vec<usize>,
 }
 
 enum Message {
     Bytes(u64),
-    Done(usize, Result<Got, DownloadError>),
+    Done(usize, Result<(usize, Got), DownloadError>),
 }
 
 /// Brings all files into the cache. The error comes with the position of its item.
@@ -78,10 +89,32 @@ fn work(
         };
         // The receiver outlives every worker; if it were gone there would be nobody to tell.
         let mut on_bytes = |count| drop(sender.send(Message::Bytes(count)));
-        let result = obtain(transport, &item.wanted, verify, control, &mut on_bytes);
+        let result = obtain_any(transport, item, verify, control, &mut on_bytes);
         drop(sender.send(Message::Done(position, result)));
     }
     drop(sender);
+}
+
+/// The first form that the archive has. As apt does, another one is not asked for because this one
+/// is not what it should be.
+fn obtain_any(
+    transport: &Transport,
+    item: &Item,
+    verify: Verify,
+    control: &Control,
+    on_bytes: &mut dyn FnMut(u64),
+) -> Result<(usize, Got), DownloadError> {
+    let mut missing = None;
+    for (form, wanted) in item.forms().enumerate() {
+        match obtain(transport, wanted, verify, control, on_bytes) {
+            Ok(got) => return Ok((form, got)),
+            Err(error) if error.is_absence() => {
+                missing.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(missing.unwrap_or(DownloadError::Stopped))
 }
 
 fn listen(
@@ -95,14 +128,20 @@ fn listen(
         .iter()
         .map(|item| item.wanted.size)
         .fold(0, u64::saturating_add);
-    let mut tally = Tally::default();
+    let mut tally = Tally {
+        forms: vec![0; items.len()],
+        ..Tally::default()
+    };
     let mut failure = None;
     let (mut done, mut told) = (0, Instant::now());
     let mut doing = String::new();
     for message in receiver {
         match message {
             Message::Bytes(count) => tally.downloaded_bytes += count,
-            Message::Done(position, Ok(got)) => {
+            Message::Done(position, Ok((form, got))) => {
+                if let Some(chosen) = tally.forms.get_mut(position) {
+                    *chosen = form;
+                }
                 if let Some(item) = items.get(position) {
                     doing.clone_from(&item.name);
                     if got == Got::Cached {

@@ -1,14 +1,19 @@
 //! Owns opening a URL (`http`, `https`, `file`) at an offset. Must not retry or verify.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStringExt as _;
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{RootCerts, TlsConfig};
 
+use vmimage_plan::userinfo::mask_text;
+
 use super::CONNECTIONS;
+use super::url::{Url, unescape};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -31,6 +36,11 @@ pub(crate) struct Opened {
     pub(crate) start: u64,
 }
 
+/// What the HTTP client says, without the passwords of a proxy or of a redirect that it may name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConnectionError(String);
+
 /// Why a URL could not be opened or read.
 #[derive(Debug, thiserror::Error)]
 #[expect(
@@ -39,36 +49,51 @@ pub(crate) struct Opened {
 )]
 pub enum TransportError {
     #[error("`{url}` does not exist")]
-    NotFound { url: String },
+    NotFound { url: Url },
     #[error("the server refused `{url}` with status {status}")]
-    Refused { url: String, status: u16 },
+    Refused { url: Url, status: u16 },
     #[error("the server cannot resume `{url}`")]
-    CannotResume { url: String },
+    CannotResume { url: Url },
     #[error("cannot reach `{url}`")]
     Unreachable {
-        url: String,
+        url: Url,
         #[source]
-        source: Box<ureq::Error>,
+        source: ConnectionError,
     },
     #[error("the transfer of `{url}` broke off")]
     Interrupted {
-        url: String,
+        url: Url,
         #[source]
         source: io::Error,
     },
     #[error("`{url}` is larger than {limit} bytes")]
-    TooLarge { url: String, limit: u64 },
+    TooLarge { url: Url, limit: u64 },
     #[error("cannot read `{url}`")]
     Local {
-        url: String,
+        url: Url,
         #[source]
         source: io::Error,
     },
     #[error("`{url}` is not an http, https or file URL")]
-    Scheme { url: String },
+    Scheme { url: Url },
 }
 
 impl TransportError {
+    /// Whether the server has nothing under this name, or does not say: some answer 401 or 403 to
+    /// requests for what they do not have.
+    pub(crate) fn is_absence(&self) -> bool {
+        match self {
+            Self::NotFound { .. } => true,
+            Self::Refused { status, .. } => (400..500).contains(status) && !self.is_transient(),
+            Self::CannotResume { .. }
+            | Self::Unreachable { .. }
+            | Self::Interrupted { .. }
+            | Self::TooLarge { .. }
+            | Self::Local { .. }
+            | Self::Scheme { .. } => false,
+        }
+    }
+
     /// Whether the same request may succeed a moment later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
@@ -85,7 +110,7 @@ impl TransportError {
 impl Transport {
     /// A transport with the platform's trusted certificates, and the environment's proxy or else
     /// `proxy`.
-    pub(crate) fn new(proxy: Option<&str>) -> Self {
+    pub(crate) fn new(proxy: Option<&Url>) -> Self {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("vmimage/", env!("CARGO_PKG_VERSION")))
@@ -95,13 +120,14 @@ impl Transport {
             .timeout_per_read(Some(SILENCE))
             .timeout_recv_body(Some(WHOLE_FILE))
             .max_idle_connections_per_host(CONNECTIONS)
+            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             .tls_config(
                 TlsConfig::builder()
                     .root_certs(RootCerts::PlatformVerifier)
                     .build(),
             );
         if ureq::Proxy::try_from_env().is_none()
-            && let Some(proxy) = proxy.and_then(|proxy| ureq::Proxy::new(proxy).ok())
+            && let Some(proxy) = proxy.and_then(|proxy| ureq::Proxy::new(proxy.secret()).ok())
         {
             config = config.proxy(Some(proxy));
         }
@@ -111,24 +137,25 @@ impl Transport {
     }
 
     /// Opens `url` at `from`.
-    pub(crate) fn open(&self, url: &str, from: u64) -> Result<Opened, TransportError> {
-        if let Some(path) = url.strip_prefix("file://") {
+    pub(crate) fn open(&self, url: &Url, from: u64) -> Result<Opened, TransportError> {
+        if let Some(path) = url.file_path() {
             return open_file(url, path, from);
         }
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(TransportError::Scheme {
-                url: url.to_owned(),
-            });
+        let Some((address, authorization)) = url.http_request() else {
+            return Err(TransportError::Scheme { url: url.clone() });
+        };
+        let mut request = self.agent.get(address);
+        if let Some(authorization) = authorization {
+            request = request.header("Authorization", authorization);
         }
-        let mut request = self.agent.get(url);
         if from > 0 {
             request = request.header("Range", format!("bytes={from}-"));
         }
         let response = request
             .call()
             .map_err(|source| TransportError::Unreachable {
-                url: url.to_owned(),
-                source: Box::new(source),
+                url: url.clone(),
+                source: ConnectionError(mask_text(&source.to_string())),
             })?;
         let start = match response.status().as_u16() {
             200 => 0,
@@ -138,25 +165,19 @@ impl Transport {
                     .get("Content-Range")
                     .map(ureq::http::HeaderValue::as_bytes);
                 if !range.is_some_and(|r| r.starts_with(format!("bytes {from}-").as_bytes())) {
-                    return Err(TransportError::CannotResume {
-                        url: url.to_owned(),
-                    });
+                    return Err(TransportError::CannotResume { url: url.clone() });
                 }
                 from
             }
             404 | 410 => {
-                return Err(TransportError::NotFound {
-                    url: url.to_owned(),
-                });
+                return Err(TransportError::NotFound { url: url.clone() });
             }
             416 => {
-                return Err(TransportError::CannotResume {
-                    url: url.to_owned(),
-                });
+                return Err(TransportError::CannotResume { url: url.clone() });
             }
             status => {
                 return Err(TransportError::Refused {
-                    url: url.to_owned(),
+                    url: url.clone(),
                     status,
                 });
             }
@@ -168,19 +189,19 @@ impl Transport {
     }
 
     /// All of `url`, which may have at most `limit` bytes.
-    pub(crate) fn get(&self, url: &str, limit: u64) -> Result<Vec<u8>, TransportError> {
+    pub(crate) fn get(&self, url: &Url, limit: u64) -> Result<Vec<u8>, TransportError> {
         let mut bytes = Vec::new();
         self.open(url, 0)?
             .reader
             .take(limit + 1)
             .read_to_end(&mut bytes)
             .map_err(|source| TransportError::Interrupted {
-                url: url.to_owned(),
+                url: url.clone(),
                 source,
             })?;
         if bytes.len() as u64 > limit {
             return Err(TransportError::TooLarge {
-                url: url.to_owned(),
+                url: url.clone(),
                 limit,
             });
         }
@@ -188,58 +209,22 @@ impl Transport {
     }
 }
 
-fn open_file(url: &str, path: &str, from: u64) -> Result<Opened, TransportError> {
+fn open_file(url: &Url, path: &str, from: u64) -> Result<Opened, TransportError> {
     let local = |source: io::Error| {
         if source.kind() == io::ErrorKind::NotFound {
-            TransportError::NotFound {
-                url: url.to_owned(),
-            }
+            TransportError::NotFound { url: url.clone() }
         } else {
             TransportError::Local {
-                url: url.to_owned(),
+                url: url.clone(),
                 source,
             }
         }
     };
-    let mut file = File::open(decode_path(path)).map_err(local)?;
+    let path = OsString::from_vec(unescape(path));
+    let mut file = File::open(path).map_err(local)?;
     file.seek(SeekFrom::Start(from)).map_err(local)?;
     Ok(Opened {
         reader: Box::new(file),
         start: from,
     })
-}
-
-/// Percent-encodes what may not stand in a URL's path; `/` stays.
-pub(crate) fn encode_path(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~+:@!$&'()*,;=".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.push_str(&hex::encode_upper([byte]));
-        }
-    }
-    encoded
-}
-
-/// The local path of a `file:` URL's path.
-fn decode_path(path: &str) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    let bytes = path.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let escaped = bytes
-            .get(at + 1..at + 3)
-            .and_then(|pair| hex::decode(pair).ok());
-        if let (b'%', Some(escaped)) = (byte, escaped) {
-            decoded.extend(escaped);
-            at += 3;
-        } else {
-            decoded.push(byte);
-            at += 1;
-        }
-    }
-    std::ffi::OsString::from_vec(decoded).into()
 }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -20,7 +21,7 @@ const DATABASE: &str = "/var/lib/dpkg/";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OutsideFile {
-    /// Absolute path in the image.
+    /// Absolute path in the image; a byte that is no UTF-8 is written `\xE9`.
     pub path: String,
     /// Permission bits in octal, for example `0644`; absent for symbolic links.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -55,10 +56,13 @@ pub(super) fn list_outside_files(
                 .path();
             let metadata =
                 fs::symlink_metadata(&path).map_err(|source| read_error(&path, source))?;
-            let name = format!("/{}", path.strip_prefix(tree).unwrap_or(&path).display());
+            let inside = path.strip_prefix(tree).unwrap_or(&path);
+            let name = [b"/", inside.as_os_str().as_bytes()].concat();
             if metadata.is_dir() {
                 directories.push(path);
-            } else if !name.starts_with(DATABASE) && (metadata.is_file() || metadata.is_symlink()) {
+            } else if !name.starts_with(DATABASE.as_bytes())
+                && (metadata.is_file() || metadata.is_symlink())
+            {
                 let package = database.owners.get(&name);
                 let changed = match database.md5.get(&name) {
                     Some(shipped)
@@ -69,7 +73,7 @@ pub(super) fn list_outside_files(
                     Some(_) | None => false,
                 };
                 if package.is_none() || changed {
-                    let file = describe(name, &path, &metadata, package.cloned());
+                    let file = describe(shown(&name), &path, &metadata, package.cloned());
                     files.push(file.map_err(|source| read_error(&path, source))?);
                 }
             }
@@ -77,6 +81,19 @@ pub(super) fn list_outside_files(
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// A path as JSON can have it: bytes that are no UTF-8 become `\xE9`, so that two paths stay two.
+fn shown(path: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in path.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str("\\x");
+            text.push_str(&hex::encode_upper([*byte]));
+        }
+    }
+    text
 }
 
 fn describe(
@@ -87,7 +104,7 @@ fn describe(
 ) -> io::Result<OutsideFile> {
     let (mut mode, mut sha256, mut link) = (None, None, None);
     if metadata.is_symlink() {
-        link = Some(fs::read_link(path)?.display().to_string());
+        link = Some(shown(fs::read_link(path)?.as_os_str().as_bytes()));
     } else {
         mode = Some(format!("{:04o}", metadata.mode() & 0o7777));
         sha256 = Some(self::sha256(path)?);

@@ -1,6 +1,7 @@
 //! Tests of manifests, and the samples that other modules' tests use.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use vmimage_plan::definition::{Architecture, Boot, Disk, Image, Recipe, Suite, Units};
@@ -70,6 +71,7 @@ fn sample_lock() -> Lock {
         archive: archive.to_owned(),
         suite: "trixie".to_owned(),
         release_sha256: hex::encode([1; 32]),
+        release_names: None,
         date: "2026-11-20T00:00:00Z".to_owned(),
         valid_until: None,
         signed_by: "B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8".to_owned(),
@@ -140,7 +142,7 @@ fn write_tree(tree: &Path) {
     .unwrap();
     fs::write(
         info.join("passwd.list"),
-        "/.\n/etc\n/etc/login.defs\n/etc/same\n/lib/owned\n",
+        b"/.\n/etc\n/etc/login.defs\n/etc/same\n/lib/owned\n/etc/caf\xe9\n",
     )
     .unwrap();
     // MD5 of `abc` is what the conffiles should have.
@@ -148,6 +150,10 @@ fn write_tree(tree: &Path) {
     fs::write(tree.join("etc/login.defs"), "changed").unwrap();
     fs::write(tree.join("usr/lib/owned"), "owned").unwrap();
     fs::write(tree.join("etc/added"), "abc").unwrap();
+    // Latin-1: two names that would be one as text.
+    for name in [b"etc/caf\xe8", b"etc/caf\xe9"] {
+        fs::write(tree.join(std::ffi::OsStr::from_bytes(name)), "abc").unwrap();
+    }
     std::os::unix::fs::symlink("/etc/added", tree.join("etc/link")).unwrap();
     for path in ["etc/same", "etc/login.defs", "usr/lib/owned"] {
         let file = fs::File::options()
@@ -215,6 +221,7 @@ fn only_files_outside_packages_are_listed() {
         files,
         [
             ("/etc/added", None, None),
+            ("/etc/caf\\xE8", None, None),
             ("/etc/link", None, Some("/etc/added")),
             ("/etc/login.defs", Some("passwd"), None),
         ]

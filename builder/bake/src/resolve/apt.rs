@@ -15,9 +15,10 @@ use vmimage_plan::definition::Architecture;
 
 use super::error::AptExplanation;
 use super::indexes::Index;
-use super::packages::{PackageIndex, Stanza};
+use super::packages::PackageIndex;
 use super::releases::BelievedRelease;
-use super::sources::Sources;
+use super::sources::{Sources, SuiteSource};
+use super::stanza::Stanza;
 use super::{LockRequest, ResolveError};
 use crate::fetch::{Outcome, run_bounded};
 
@@ -48,7 +49,10 @@ pub(crate) struct AptRoot {
     /// Locked while this process lives: a root whose lock is free was left by a killed process.
     _lock: File,
     architecture: Architecture,
-    status: String,
+    status: Vec<u8>,
+    /// Its files and suites as apt's messages name them, and what people call them: those files are
+    /// gone when a message is read.
+    labels: Vec<(String, String)>,
 }
 
 /// One line of a simulation.
@@ -83,11 +87,12 @@ impl AptRoot {
         fs::create_dir_all(&parent).map_err(|error| io(&parent, error))?;
         sweep(&parent);
         let (folder, lock) = make_root(&parent).map_err(|error| io(&parent, error))?;
-        let root = Self {
+        let mut root = Self {
             folder,
             _lock: lock,
             architecture,
-            status: String::new(),
+            status: Vec::new(),
+            labels: Vec::new(),
         };
         for part in ["lists/partial", "cache/archives/partial", "etc"] {
             let path = root.path(part);
@@ -95,23 +100,34 @@ impl AptRoot {
         }
         root.write("apt.conf", CONFIG)?;
         root.write("status", "")?;
-        for (source, believed) in sources.suites.iter().zip(releases) {
-            let name = list_name(&sources.apt_uri(source), source.suite, "Release");
-            root.write(
-                &format!("lists/{name}"),
-                &format!("{}\n", believed.text.trim_end()),
-            )?;
+        for (number, (source, believed)) in sources.suites.iter().zip(releases).enumerate() {
+            let name = list_name(number, "Release");
+            let text = [believed.text.trim_ascii_end(), b"\n"].concat();
+            root.write(&format!("lists/{name}"), text)?;
+            let (archive, suite) = (&source.repository.archive, source.suite);
+            let label = format!("the Release file of suite `{suite}` of archive `{archive}`");
+            let file = root.path(&format!("lists/{name}")).display().to_string();
+            root.labels.push((file, label));
+            for (component, _) in &source.components {
+                let alias = component_name(source, component);
+                let named = format!("{archive} {suite}/{component}");
+                root.labels
+                    .push((format!("file:/suite-{number} suite/{alias}"), named));
+            }
         }
         let mut packages = PackageIndex::default();
         for index in indexes {
             let Some(source) = sources.suites.get(index.suite) else {
                 continue;
             };
-            let file = format!("{}/Packages", index.folder);
-            let name = list_name(&sources.apt_uri(source), source.suite, &file);
+            let component = component_name(source, &index.component);
+            let (_, architecture) = index.folder.rsplit_once('/').unwrap_or_default();
+            let name = list_name(index.suite, &format!("{component}/{architecture}/Packages"));
             let path = root.path(&format!("lists/{name}"));
             index.unpack(&path)?;
-            packages.add(&path, index.suite)?;
+            packages.add(&path, index.suite, &index.label)?;
+            let file = path.display().to_string();
+            root.labels.push((file, format!("the {}", index.label)));
         }
         Ok((root, packages))
     }
@@ -125,23 +141,21 @@ impl AptRoot {
     ) -> Result<(), ResolveError> {
         let mut text = String::new();
         for (number, source) in sources.suites.iter().enumerate() {
-            let components: Vec<&str> = source
+            let components: Vec<String> = source
                 .components
                 .iter()
                 .filter(|(_, from)| *from <= place)
-                .map(|(name, _)| *name)
-                .filter(|name| {
+                .filter(|(name, _)| {
                     indexes
                         .iter()
                         .any(|i| i.suite == number && i.component == *name)
                 })
+                .map(|(name, _)| component_name(source, name))
                 .collect();
             if !components.is_empty() {
                 let line = format!(
-                    "deb [trusted=yes arch={}] {} {} {}\n",
+                    "deb [trusted=yes arch={}] file:/suite-{number} suite {}\n",
                     self.architecture.debian(),
-                    sources.apt_uri(source),
-                    source.suite,
                     components.join(" ")
                 );
                 text.push_str(&line);
@@ -152,7 +166,7 @@ impl AptRoot {
 
     /// Makes apt believe that a package is installed.
     pub(crate) fn add_installed(&mut self, stanza: &Stanza) {
-        self.status.push_str(&stanza.as_installed());
+        self.status.extend(stanza.as_installed());
     }
 
     /// Simulates installing `packages` after everything that is installed.
@@ -199,17 +213,40 @@ impl AptRoot {
             return Err(ResolveError::Unresolvable {
                 recipe: recipe.to_owned(),
                 architecture: self.architecture.as_str(),
-                source: explanation(&outcome),
+                source: self.explanation(&outcome),
             });
         }
         parse_simulation(&outcome.stdout)
+    }
+
+    /// What apt says, without its progress, and with its files named as their owners know them.
+    fn explanation(&self, outcome: &Outcome) -> AptExplanation {
+        const LINES: usize = 40;
+        let noise = ["Reading ", "Building ", "Inst ", "Conf ", "Solving "];
+        let lines: Vec<&str> = outcome
+            .stdout
+            .lines()
+            .chain(outcome.stderr.lines())
+            .filter(|line| !line.trim().is_empty())
+            .filter(|line| !noise.iter().any(|start| line.starts_with(start)))
+            .take(LINES)
+            .collect();
+        let mut text = lines.join("\n");
+        let mut labels: Vec<&(String, String)> = self.labels.iter().collect();
+        // One name may begin another.
+        labels.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+        for (name, label) in labels {
+            text = text.replace(name, label);
+        }
+        let status = self.path("status").display().to_string();
+        AptExplanation(text.replace(&status, "the list of packages chosen before"))
     }
 
     fn path(&self, part: &str) -> PathBuf {
         self.folder.path().join(part)
     }
 
-    fn write(&self, part: &str, text: &str) -> Result<(), ResolveError> {
+    fn write(&self, part: &str, text: impl AsRef<[u8]>) -> Result<(), ResolveError> {
         let path = self.path(part);
         fs::write(&path, text).map_err(|source| ResolveError::Io {
             operation: "write",
@@ -217,21 +254,6 @@ impl AptRoot {
             source,
         })
     }
-}
-
-/// What apt says, without its progress.
-fn explanation(outcome: &Outcome) -> AptExplanation {
-    const LINES: usize = 40;
-    let noise = ["Reading ", "Building ", "Inst ", "Conf ", "Solving "];
-    let lines: Vec<&str> = outcome
-        .stdout
-        .lines()
-        .chain(outcome.stderr.lines())
-        .filter(|line| !line.trim().is_empty())
-        .filter(|line| !noise.iter().any(|start| line.starts_with(start)))
-        .take(LINES)
-        .collect();
-    AptExplanation(lines.join("\n"))
 }
 
 /// Removes roots that killed processes left. What cannot be removed is left for the next time.
@@ -258,19 +280,20 @@ fn make_root(parent: &Path) -> io::Result<(TempDir, File)> {
     Ok((folder, lock))
 }
 
-/// The name that apt gives to a file of a suite in its folder of lists.
-fn list_name(uri: &str, suite: &str, file: &str) -> String {
-    let path = uri.strip_prefix("file:").unwrap_or(uri);
-    let mut name = String::new();
-    for c in format!("{path}/dists/{suite}/{file}").chars() {
-        match c {
-            '/' => name.push('_'),
-            '_' => name.push_str("%5f"),
-            '~' => name.push_str("%7e"),
-            _ => name.push(c),
-        }
-    }
-    name
+/// The name that apt gives to a file of a suite in its folder of lists. apt gets names of ours for
+/// archives, suites and components: odd ones it spells in odd ways, other ones in other versions. What
+/// a recipe may ask of a suite (`package/suite`) is in the Release file.
+fn list_name(suite: usize, file: &str) -> String {
+    format!("_suite-{suite}_dists_suite_{}", file.replace('/', "_"))
+}
+
+/// A component's name for apt.
+fn component_name(source: &SuiteSource<'_>, component: &str) -> String {
+    let place = source
+        .components
+        .iter()
+        .position(|(name, _)| *name == component);
+    format!("component-{}", place.unwrap_or_default())
 }
 
 /// Reads the `Inst` and `Remv` lines of a simulation.
@@ -350,18 +373,6 @@ mod tests {
         assert_eq!(
             parse_simulation("Inst garbled\n").unwrap_err().to_string(),
             "cannot understand apt's line `Inst garbled`"
-        );
-    }
-
-    #[test]
-    fn lists_are_named_as_apt_names_them() {
-        assert_eq!(
-            list_name(
-                "file:/archive-0",
-                "trixie~x",
-                "main_a/binary-amd64/Packages"
-            ),
-            "_archive-0_dists_trixie%7ex_main%5fa_binary-amd64_Packages"
         );
     }
 }

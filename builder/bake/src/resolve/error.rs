@@ -135,8 +135,37 @@ pub enum ResolveError {
     Ambiguous { package: String, version: String },
     #[error("apt chose package `{package}` {version}, which no index has")]
     NotIndexed { package: String, version: String },
-    #[error("an index describes package `{package}` without a proper path, size and SHA-256")]
-    MalformedStanza { package: String },
+    #[error("the stanza at line {line} of the {index} {why}")]
+    MalformedIndex {
+        index: String,
+        line: u64,
+        why: &'static str,
+    },
+    #[error("package `{package}` in the {index} {why}")]
+    MalformedStanza {
+        package: String,
+        index: String,
+        why: String,
+    },
+    #[error("cannot unpack the {index}")]
+    Unpack {
+        index: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot fetch package `{package}`, of which archive `{archive}` tells no SHA-256")]
+    PackageDownload {
+        package: String,
+        archive: String,
+        #[source]
+        source: Box<DownloadError>,
+    },
+    #[error("package `{package}` of archive `{archive}` cannot be locked: {problem}")]
+    Unlockable {
+        package: String,
+        archive: String,
+        problem: String,
+    },
 }
 
 fn keys(found: &[FoundKey]) -> String {
@@ -176,6 +205,13 @@ impl ResolveError {
             Self::Release { archive, source: ReleaseError::Expired { .. }, .. } => Some(format!(
                 "the mirror is out of date: use another with `--mirror {archive}=URL`"
             )),
+            Self::Release { source: ReleaseError::NoComponent { .. }, .. } => {
+                Some("write one that it has among the repository's `components`".to_owned())
+            }
+            Self::Release { source: ReleaseError::WeakHashes, .. } => Some(
+                "ask whoever keeps the archive for a Release file with `SHA256`; apt refuses this one too".to_owned(),
+            ),
+            Self::PackageDownload { archive, source, .. } => source.hint(Some(archive)),
             Self::NoApt { .. } => {
                 Some("run it on a Debian or Ubuntu machine, or install the package `apt`".to_owned())
             }
@@ -204,7 +240,10 @@ impl ResolveError {
             | Self::AptLine { .. }
             | Self::Ambiguous { .. }
             | Self::NotIndexed { .. }
-            | Self::MalformedStanza { .. } => None,
+            | Self::MalformedIndex { .. }
+            | Self::MalformedStanza { .. }
+            | Self::Unpack { .. }
+            | Self::Unlockable { .. } => None,
         }
     }
 }

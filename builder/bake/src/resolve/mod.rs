@@ -1,8 +1,10 @@
 //! Owns making locks: which Release files are believed, and which packages apt's own solver picks
-//! from the indexes they vouch for. Must not fetch packages, and never believes an unverified byte:
-//! everything fails closed.
+//! from the indexes they vouch for. Fetches a package only where its archive tells no SHA-256 of it,
+//! and never believes an unverified byte: everything fails closed.
 
 mod apt;
+mod cleartext;
+mod date;
 mod error;
 mod indexes;
 mod keyring;
@@ -12,6 +14,9 @@ mod releases;
 mod signature;
 mod solve;
 mod sources;
+mod stanza;
+mod unlisted;
+mod unpack;
 
 use std::path::Path;
 use std::time::Instant;
@@ -57,7 +62,7 @@ pub fn resolve(request: &LockRequest<'_>, sink: Sink<'_>) -> Result<Lock, Resolv
             sources.suites.len()
         ),
     });
-    let releases = releases::obtain(request, &transport, &sources)?;
+    let releases = releases::obtain(request, &transport, &sources, sink)?;
     finish(
         "verify archives",
         format!("{} Release files", releases.len()),
@@ -75,7 +80,8 @@ pub fn resolve(request: &LockRequest<'_>, sink: Sink<'_>) -> Result<Lock, Resolv
             step: step.clone(),
             doing: format!("{} recipes with apt", image.recipes.len()),
         });
-        let packages = solve::solve(request, &sources, &releases, &indexes, architecture, sink)?;
+        let chosen = solve::solve(request, &sources, &releases, &indexes, architecture, sink)?;
+        let packages = unlisted::complete(request, &transport, &sources, chosen, sink)?;
         finish(&step, format!("{} packages", packages.len()), began, sink);
         targets.push(Target {
             architecture,
@@ -95,7 +101,7 @@ pub fn resolve(request: &LockRequest<'_>, sink: Sink<'_>) -> Result<Lock, Resolv
         asked: Asked::of(image),
         source_date_epoch: releases
             .iter()
-            .map(|r| r.release.date.as_second())
+            .map(|release| release.date().as_second())
             .max()
             .unwrap_or(0),
         repositories,

@@ -1,4 +1,5 @@
-//! Owns looking packages up in unpacked indexes. Keeps only where each stanza is: an index has 60 MB.
+//! Owns looking packages up in unpacked indexes, which are bytes and not always UTF-8. Reads them as
+//! apt does, and keeps only where each stanza is: an index has 60 MB.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -6,6 +7,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::ResolveError;
+use super::stanza::{Fields, Stanza};
 
 /// The longest stanza that is believed.
 const STANZA_LIMIT: u64 = 4 << 20;
@@ -13,8 +15,18 @@ const STANZA_LIMIT: u64 = 4 << 20;
 /// Where the stanzas of all packages are.
 #[derive(Debug, Default)]
 pub(crate) struct PackageIndex {
-    files: Vec<(PathBuf, usize)>,
+    files: Vec<IndexFile>,
     places: HashMap<Box<str>, Vec<Place>>,
+}
+
+/// An unpacked index.
+#[derive(Debug)]
+struct IndexFile {
+    path: PathBuf,
+    /// The place of its suite in the sources.
+    suite: usize,
+    /// What people call it.
+    label: String,
 }
 
 /// Where one stanza is.
@@ -27,65 +39,97 @@ struct Place {
     architecture: Box<str>,
 }
 
-/// One version of a package as an index describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stanza {
-    /// The place of its suite in the sources.
-    pub(crate) suite: usize,
-    /// The whole text.
-    pub(crate) text: String,
-    /// `Filename`.
-    pub(crate) path: String,
-    /// `SHA256`.
-    pub(crate) sha256: String,
-    /// `Size`.
-    pub(crate) size: u64,
+/// What is known of the stanza that is being read. Of a field that is there twice the last counts,
+/// as for apt.
+#[derive(Debug, Default)]
+struct Heading {
+    /// The line that it begins on, counted from 1.
+    line: u64,
+    offset: u64,
+    has_fields: bool,
+    fields: Fields,
+    package: Option<Box<str>>,
+    version: Option<Box<str>>,
+    architecture: Option<Box<str>>,
 }
 
 impl PackageIndex {
     /// Adds the index at `path`, which belongs to the suite at place `suite` in the sources.
-    pub(crate) fn add(&mut self, path: &Path, suite: usize) -> Result<(), ResolveError> {
+    pub(crate) fn add(
+        &mut self,
+        path: &Path,
+        suite: usize,
+        label: &str,
+    ) -> Result<(), ResolveError> {
         let read = |source| ResolveError::Io {
             operation: "read",
             path: path.to_owned(),
             source,
         };
-        let file = self.files.len();
-        self.files.push((path.to_owned(), suite));
+        self.files.push(IndexFile {
+            path: path.to_owned(),
+            suite,
+            label: label.to_owned(),
+        });
         let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(read)?);
-        let (mut line, mut offset, mut start) = (Vec::new(), 0, 0);
-        let mut fields: [Option<Box<str>>; 3] = [None, None, None];
+        let (mut line, mut offset, mut number) = (Vec::new(), 0, 0);
+        let mut heading = Heading::at(1, 0);
         loop {
             line.clear();
             let count = reader.read_until(b'\n', &mut line).map_err(read)? as u64;
-            if count == 0 || line.trim_ascii().is_empty() {
-                if let [Some(name), Some(version), Some(architecture)] = fields {
-                    let length = offset - start;
-                    let place = Place {
-                        file,
-                        offset: start,
-                        length,
-                        version,
-                        architecture,
-                    };
-                    self.places.entry(name).or_default().push(place);
-                }
-                fields = [None, None, None];
-                start = offset + count;
+            number += 1;
+            let is_blank = matches!(line.as_slice(), b"" | b"\n" | b"\r\n");
+            if is_blank && (count == 0 || !heading.fields.is_swallowing()) {
+                self.keep(heading, offset)?;
+                heading = Heading::at(number + 1, offset + count);
+            } else {
+                heading.read(&line);
             }
             if count == 0 {
                 return Ok(());
             }
             offset += count;
-            for (slot, key) in fields
-                .iter_mut()
-                .zip(["Package:", "Version:", "Architecture:"])
-            {
-                if let Some(value) = line.strip_prefix(key.as_bytes()) {
-                    *slot = Some(String::from_utf8_lossy(value).trim().into());
-                }
-            }
         }
+    }
+
+    /// Remembers where the stanza that ends before `end` is.
+    fn keep(&mut self, heading: Heading, end: u64) -> Result<(), ResolveError> {
+        if !heading.has_fields && !heading.fields.is_swallowing() {
+            return Ok(());
+        }
+        let file = self.files.len().saturating_sub(1);
+        let malformed = |why| ResolveError::MalformedIndex {
+            index: self.label_of(file),
+            line: heading.line,
+            why,
+        };
+        if heading.fields.is_swallowing() {
+            return Err(malformed("ends in a line that is no field"));
+        }
+        let Some(package) = heading.package else {
+            return Err(malformed("has no `Package`"));
+        };
+        // Without a version apt knows only the name. Without an architecture it installs what dpkg
+        // then refuses.
+        let Some(version) = heading.version else {
+            return Ok(());
+        };
+        let architecture = heading.architecture.unwrap_or_else(|| "none".into());
+        let place = Place {
+            file,
+            offset: heading.offset,
+            length: end - heading.offset,
+            version,
+            architecture,
+        };
+        self.places.entry(package).or_default().push(place);
+        Ok(())
+    }
+
+    fn label_of(&self, file: usize) -> String {
+        self.files
+            .get(file)
+            .map_or_else(String::new, |file| file.label.clone())
     }
 
     /// The stanza of a package's version. Where several archives have it, it is the first one's, and
@@ -104,7 +148,7 @@ impl PackageIndex {
             let stanza = self.read(name, place)?;
             match &found {
                 None => found = Some(stanza),
-                Some(first) if first.sha256 == stanza.sha256 => {}
+                Some(first) if first.is_same_file(&stanza) => {}
                 Some(_) => {
                     return Err(ResolveError::Ambiguous {
                         package: name.to_owned(),
@@ -120,63 +164,145 @@ impl PackageIndex {
     }
 
     fn read(&self, name: &str, place: &Place) -> Result<Stanza, ResolveError> {
-        let malformed = || ResolveError::MalformedStanza {
+        let malformed = |why: String| ResolveError::MalformedStanza {
             package: name.to_owned(),
+            index: self.label_of(place.file),
+            why,
         };
-        let (path, suite) = self.files.get(place.file).ok_or_else(malformed)?;
+        let Some(file) = self.files.get(place.file) else {
+            return Err(malformed("is in no index".to_owned()));
+        };
         if place.length > STANZA_LIMIT {
-            return Err(malformed());
+            return Err(malformed(format!("is longer than {STANZA_LIMIT} bytes")));
         }
-        let read = || -> io::Result<String> {
-            let mut file = File::open(path)?;
-            file.seek(SeekFrom::Start(place.offset))?;
-            let mut text = String::new();
-            file.take(place.length).read_to_string(&mut text)?;
+        let read = || -> io::Result<Vec<u8>> {
+            let mut input = File::open(&file.path)?;
+            input.seek(SeekFrom::Start(place.offset))?;
+            let mut text = Vec::new();
+            input.take(place.length).read_to_end(&mut text)?;
             Ok(text)
         };
         let text = read().map_err(|source| ResolveError::Io {
             operation: "read",
-            path: path.clone(),
+            path: file.path.clone(),
             source,
         })?;
-        let field = |key: &str| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(key))
-                .map(|value| value.trim().to_owned())
-        };
-        let (path, sha256) = (field("Filename:"), field("SHA256:"));
-        let size = field("Size:").and_then(|size| size.parse().ok());
-        let (Some(path), Some(sha256), Some(size)) = (path, sha256, size) else {
-            return Err(malformed());
-        };
-        let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
-        let inside = path
-            .split('/')
-            .all(|part| !part.is_empty() && part != "." && part != "..");
-        let hexadecimal = sha256.len() == 64
-            && sha256
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if !inside || !hexadecimal {
-            return Err(malformed());
-        }
-        Ok(Stanza {
-            suite: *suite,
-            text,
-            path,
-            sha256,
-            size,
-        })
+        Stanza::parse(file.suite, text).map_err(malformed)
     }
 }
 
-impl Stanza {
-    /// What dpkg's status file says of the package once it is installed.
-    pub(crate) fn as_installed(&self) -> String {
-        let (first, rest) = self.text.split_once('\n').unwrap_or((&self.text, ""));
-        format!(
-            "{first}\nStatus: install ok installed\n{}\n\n",
-            rest.trim_end()
-        )
+impl Heading {
+    fn at(line: u64, offset: u64) -> Self {
+        Self {
+            line,
+            offset,
+            ..Self::default()
+        }
+    }
+
+    fn read(&mut self, line: &[u8]) {
+        let Some((name, value)) = self.fields.read(line) else {
+            return;
+        };
+        self.has_fields = true;
+        let slot = if name.eq_ignore_ascii_case(b"package") {
+            &mut self.package
+        } else if name.eq_ignore_ascii_case(b"version") {
+            &mut self.version
+        } else if name.eq_ignore_ascii_case(b"architecture") {
+            &mut self.architecture
+        } else {
+            return;
+        };
+        let value = String::from_utf8_lossy(value);
+        // Names in capitals become small ones for apt and dpkg.
+        *slot = (!value.is_empty()).then(|| match name.first() {
+            Some(b'p' | b'P') => value.to_ascii_lowercase().into(),
+            _ => (*value).into(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PackageIndex;
+
+    fn index(text: &[u8]) -> Result<PackageIndex, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Packages");
+        std::fs::write(&path, text).unwrap();
+        let mut index = PackageIndex::default();
+        index
+            .add(&path, 0, "index `main/binary-amd64`")
+            .map_err(|error| error.to_string())?;
+        Ok(index)
+    }
+
+    fn versions(text: &[u8], name: &str) -> Vec<(String, String)> {
+        let index = index(text).unwrap();
+        let places = index.places.get(name);
+        places
+            .into_iter()
+            .flatten()
+            .map(|place| (place.version.to_string(), place.architecture.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn stanzas_are_found_however_they_are_written() {
+        let pair =
+            |version: &str, architecture: &str| (version.to_owned(), architecture.to_owned());
+        let check = |text: &[u8], expected: (String, String)| {
+            assert_eq!(versions(text, "app"), [expected], "{}", text.escape_ascii());
+        };
+        check(
+            b"Package: app\nVersion: 1\nArchitecture: all\n",
+            pair("1", "all"),
+        );
+        check(
+            b"ARCHITECTURE: all\r\nversion : 1\r\npackage:app\r\n\r\n",
+            pair("1", "all"),
+        );
+        check(
+            b"Package: App\nVersion: 1~A\nVersion: 2~A\n",
+            pair("2~A", "none"),
+        );
+        check(
+            b" x\n# Package: x\nDescription: Jos\xe9\n \n Package: y\nPackage: app\nVersion: 1\nArchitecture: all",
+            pair("1", "all"),
+        );
+        assert_eq!(versions(b"Package: app\nArchitecture: all\n", "app"), []);
+        assert_eq!(
+            versions(
+                b"\n\nPackage: a\nVersion: 1\n\n\nPackage: app\nVersion: 2\n\n\n",
+                "app"
+            ),
+            [pair("2", "none")]
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_no_field_swallows_what_follows_up_to_a_colon_as_for_apt() {
+        let pair =
+            |version: &str, architecture: &str| (version.to_owned(), architecture.to_owned());
+        assert_eq!(
+            versions(
+                b"Package: app\nno field\n\n# a\nVersion: 1\nVersion: 2\n",
+                "app"
+            ),
+            [pair("2", "none")]
+        );
+        assert_eq!(
+            index(b"Package: a\nVersion: 1\n\nPackage: b\nno field\n").unwrap_err(),
+            "the stanza at line 4 of the index `main/binary-amd64` ends in a line that is no field"
+        );
+    }
+
+    #[test]
+    fn a_stanza_without_a_package_is_named_by_its_line() {
+        assert_eq!(
+            index(b"Package: a\nVersion: 1\n\nVersion: 2\nDescription: x\n").unwrap_err(),
+            "the stanza at line 4 of the index `main/binary-amd64` has no `Package`"
+        );
     }
 }

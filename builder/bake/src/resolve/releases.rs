@@ -1,7 +1,9 @@
 //! Owns getting Release files with the keys that may sign them.
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use vmimage_plan::definition::Repository;
+use vmimage_plan::event::{Event, Sink};
 use vmimage_plan::lock::LockedRepository;
 
 use super::keyring::{Keyring, fingerprint_of, normalize};
@@ -9,7 +11,7 @@ use super::release::Release;
 use super::signature::{SignatureError, Verified, verify_detached, verify_inline};
 use super::sources::{Sources, SuiteSource};
 use super::{LockRequest, ResolveError};
-use crate::fetch::{Transport, TransportError};
+use crate::fetch::{Transport, TransportError, Url};
 
 /// The largest Release file or key that is read; Debian's is 140 kB.
 const LIMIT: u64 = 1 << 20;
@@ -22,19 +24,48 @@ pub(crate) struct BelievedRelease {
     /// What it says.
     pub(crate) release: Release,
     /// The signed text.
-    pub(crate) text: String,
+    pub(crate) text: Vec<u8>,
     signed_by: String,
     accepted_key: Option<String>,
 }
 
 impl BelievedRelease {
+    /// When it was made; like apt's, 1970 where it does not say.
+    pub(crate) fn date(&self) -> Timestamp {
+        self.release.date.unwrap_or_default()
+    }
+
+    /// What apt warns of too.
+    fn warnings(&self, source: &SuiteSource<'_>) -> Vec<String> {
+        let (archive, suite) = (&source.repository.archive, source.suite);
+        let file = format!("the Release file of suite `{suite}` of archive `{archive}`");
+        let mut warnings = Vec::new();
+        if let Some(names) = self.release.other_names(suite) {
+            let called = if names.is_empty() {
+                "does not say which suite it is for".to_owned()
+            } else {
+                format!("says that it is for `{}`", names.join("`, `"))
+            };
+            warnings.push(format!(
+                "{file} {called}; look whether `{suite}` is what the archive has there"
+            ));
+        }
+        if self.release.date.is_none() {
+            warnings.push(format!(
+                "{file} has no `Date` that can be read; 1970 is taken for it"
+            ));
+        }
+        warnings
+    }
+
     /// What the lock records.
     pub(crate) fn locked(&self, source: &SuiteSource<'_>) -> LockedRepository {
         LockedRepository {
             archive: source.repository.archive.clone(),
             suite: source.suite.to_owned(),
             release_sha256: hex::encode(Sha256::digest(&self.text)),
-            date: self.release.date.to_string(),
+            release_names: self.release.other_names(source.suite),
+            date: self.date().to_string(),
             valid_until: self.release.valid_until.map(|time| time.to_string()),
             signed_by: self.signed_by.clone(),
             accepted_key: self.accepted_key.clone(),
@@ -55,8 +86,9 @@ pub(crate) fn obtain(
     request: &LockRequest<'_>,
     transport: &Transport,
     sources: &Sources<'_>,
+    sink: Sink<'_>,
 ) -> Result<Vec<BelievedRelease>, ResolveError> {
-    std::thread::scope(|scope| {
+    let releases: Vec<BelievedRelease> = std::thread::scope(|scope| {
         let workers: Vec<_> = sources
             .suites
             .iter()
@@ -69,8 +101,14 @@ pub(crate) fn obtain(
                     .join()
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
-            .collect()
-    })
+            .collect::<Result<_, _>>()
+    })?;
+    for (source, release) in sources.suites.iter().zip(&releases) {
+        for message in release.warnings(source) {
+            sink(Event::Warning { message });
+        }
+    }
+    Ok(releases)
 }
 
 fn believe(
@@ -81,14 +119,13 @@ fn believe(
     let trust = trust(request, transport, source)?;
     let archive = &source.repository.archive;
     let verified = download(request, transport, source, &trust.keyring)?;
-    let release =
-        Release::parse(&verified.text, source.suite, request.now).map_err(|source_error| {
-            ResolveError::Release {
-                archive: archive.clone(),
-                suite: source.suite.to_owned(),
-                source: source_error,
-            }
-        })?;
+    let release = Release::parse(&verified.text, request.now).map_err(|source_error| {
+        ResolveError::Release {
+            archive: archive.clone(),
+            suite: source.suite.to_owned(),
+            source: source_error,
+        }
+    })?;
     let accepted_key = if trust.into_lock {
         let key = trust
             .keyring
@@ -119,7 +156,7 @@ fn download(
 ) -> Result<Verified, ResolveError> {
     let (archive, suite) = (&source.repository.archive, source.suite);
     let base = request.mirrors.url_for(source.repository);
-    let get = |name: &str| transport.get(&format!("{base}/dists/{suite}/{name}"), LIMIT);
+    let get = |name: &str| transport.get(&base.join(&format!("dists/{suite}/{name}")), LIMIT);
     let unavailable = |error| ResolveError::Download {
         archive: archive.clone(),
         suite: suite.to_owned(),
@@ -127,6 +164,7 @@ fn download(
     };
     let verified = match get("InRelease") {
         Ok(bytes) => verify_inline(&bytes, keyring, request.now),
+        // As for apt, only what is not there at all may be in the other form.
         Err(TransportError::NotFound { .. }) => {
             let text = get("Release").map_err(unavailable)?;
             match get("Release.gpg") {
@@ -208,11 +246,12 @@ fn key_material(
             archive: repository.archive.clone(),
         });
     };
+    let url = Url::new(url);
     let bytes = transport
-        .get(url, LIMIT)
+        .get(&url, LIMIT)
         .map_err(|source| ResolveError::KeyDownload {
             archive: repository.archive.clone(),
             source,
         })?;
-    Ok((bytes, url.clone()))
+    Ok((bytes, url.to_string()))
 }

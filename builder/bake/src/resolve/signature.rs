@@ -4,10 +4,11 @@
 use std::io::Cursor;
 
 use jiff::Timestamp;
-use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature, SignedPublicKey};
+use pgp::composed::{Deserializable, DetachedSignature, SignedPublicKey};
 use pgp::packet::{Signature, SignatureType, SubpacketData};
 use pgp::types::{KeyDetails, VerifyingKey};
 
+use super::cleartext::split;
 use super::keyring::{Keyring, check_primary, check_subkey, fingerprint_of, is_strong};
 
 /// How far a signature's time may lie ahead of this machine's clock, in seconds.
@@ -17,7 +18,7 @@ const CLOCK_SLACK: i64 = 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verified {
     /// The text that was signed.
-    pub(crate) text: String,
+    pub(crate) text: Vec<u8>,
     /// The fingerprint of the primary key.
     pub(crate) signed_by: String,
 }
@@ -68,17 +69,12 @@ pub(crate) fn verify_inline(
     keyring: &Keyring,
     now: Timestamp,
 ) -> Result<Verified, SignatureError> {
-    let malformed = |why: String| SignatureError::Malformed { why };
-    let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
-    if !text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
-        return Err(SignatureError::Unsigned);
-    }
-    let (message, _) =
-        CleartextSignedMessage::from_string(text).map_err(|error| malformed(error.to_string()))?;
-    let signed = message.signed_text();
-    let signed_by = judge(message.signatures().iter(), signed.as_bytes(), keyring, now)?;
+    let (lines, signatures) = split(bytes)?;
+    let parsed = parse_signatures(signatures)?;
+    let signed = lines.join(&b"\r\n"[..]);
+    let signed_by = judge(parsed.iter().map(|s| &s.signature), &signed, keyring, now)?;
     Ok(Verified {
-        text: signed.replace("\r\n", "\n"),
+        text: lines.join(&b"\n"[..]),
         signed_by,
     })
 }
@@ -90,25 +86,31 @@ pub(crate) fn verify_detached(
     keyring: &Keyring,
     now: Timestamp,
 ) -> Result<Verified, SignatureError> {
-    let malformed = |why: String| SignatureError::Malformed { why };
-    let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
-    let armored = signatures.trim_ascii_start().starts_with(b"-----BEGIN");
-    let parsed: Vec<DetachedSignature> = if armored {
-        DetachedSignature::from_armor_many(Cursor::new(signatures))
-            .map_err(|error| malformed(error.to_string()))?
+    let parsed = parse_signatures(signatures)?;
+    let signed_by = judge(parsed.iter().map(|s| &s.signature), bytes, keyring, now)?;
+    Ok(Verified {
+        text: bytes.to_vec(),
+        signed_by,
+    })
+}
+
+/// Signatures, armored or not.
+fn parse_signatures(bytes: &[u8]) -> Result<Vec<DetachedSignature>, SignatureError> {
+    let malformed = |error: pgp::errors::Error| SignatureError::Malformed {
+        why: error.to_string(),
+    };
+    let armored = bytes.trim_ascii_start().starts_with(b"-----BEGIN");
+    if armored {
+        DetachedSignature::from_armor_many(Cursor::new(bytes))
+            .map_err(malformed)?
             .0
             .collect::<Result<_, _>>()
     } else {
-        DetachedSignature::from_bytes_many(Cursor::new(signatures))
-            .map_err(|error| malformed(error.to_string()))?
+        DetachedSignature::from_bytes_many(Cursor::new(bytes))
+            .map_err(malformed)?
             .collect::<Result<_, _>>()
     }
-    .map_err(|error| malformed(error.to_string()))?;
-    let signed_by = judge(parsed.iter().map(|s| &s.signature), bytes, keyring, now)?;
-    Ok(Verified {
-        text: text.to_owned(),
-        signed_by,
-    })
+    .map_err(malformed)
 }
 
 /// The primary key of the first good signature. When there is none, what is wrong with a pinned

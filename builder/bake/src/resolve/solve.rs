@@ -12,6 +12,7 @@ use super::packages::PackageIndex;
 use super::releases::BelievedRelease;
 use super::sources::Sources;
 use super::{LockRequest, ResolveError};
+use crate::fetch::Digest;
 
 /// What apt calls the packages that every system has.
 const ESSENTIAL: &str = "?essential";
@@ -24,7 +25,7 @@ pub(crate) fn solve(
     indexes: &[Index],
     architecture: Architecture,
     sink: Sink<'_>,
-) -> Result<Vec<LockedPackage>, ResolveError> {
+) -> Result<Vec<Chosen>, ResolveError> {
     let recipes = &request.image.recipes;
     let (apt, packages) = AptRoot::create(request, sources, releases, indexes, architecture)?;
     let mut solver = Solver {
@@ -57,12 +58,23 @@ pub(crate) fn solve(
     Ok(solver.finish(recipes))
 }
 
+/// A package that apt chose.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    /// As a lock has it, without its SHA-256 where the archive does not tell that.
+    pub(crate) package: LockedPackage,
+    /// What its archive tells of its file.
+    pub(crate) digest: Digest,
+    /// The place of its suite in the sources.
+    pub(crate) suite: usize,
+}
+
 struct Solver<'a> {
     apt: AptRoot,
     packages: PackageIndex,
     sources: &'a Sources<'a>,
     /// Every package so far by name, with the place of its recipe.
-    chosen: BTreeMap<String, (usize, LockedPackage)>,
+    chosen: BTreeMap<String, (usize, Chosen)>,
 }
 
 impl Solver<'_> {
@@ -115,14 +127,22 @@ impl Solver<'_> {
             name: name.clone(),
             version,
             architecture,
-            sha256: stanza.sha256,
+            sha256: match &stanza.digest {
+                Digest::Sha256(hex) => hex.clone(),
+                Digest::Sha512(_) => String::new(),
+            },
             size: stanza.size,
             archive,
             path: stanza.path,
             recipe: recipe.name.clone(),
             requested: false,
         };
-        self.chosen.insert(name, (place, package));
+        let chosen = Chosen {
+            package,
+            digest: stanza.digest,
+            suite: stanza.suite,
+        };
+        self.chosen.insert(name, (place, chosen));
         Ok(())
     }
 
@@ -130,7 +150,7 @@ impl Solver<'_> {
         let owner = self
             .chosen
             .get(&package)
-            .map_or_else(String::new, |(_, chosen)| chosen.recipe.clone());
+            .map_or_else(String::new, |(_, chosen)| chosen.package.recipe.clone());
         let recipe = recipe.name.clone();
         match version {
             None => ResolveError::Removes {
@@ -147,21 +167,20 @@ impl Solver<'_> {
         }
     }
 
-    fn finish(self, recipes: &[Recipe]) -> Vec<LockedPackage> {
+    fn finish(self, recipes: &[Recipe]) -> Vec<Chosen> {
         let requested: BTreeSet<&str> = recipes
             .iter()
             .flat_map(|recipe| &recipe.packages)
             .map(|wanted| name_of(wanted))
             .collect();
-        let mut packages: Vec<(usize, LockedPackage)> = self.chosen.into_values().collect();
-        packages.sort_by(|(a_place, a), (b_place, b)| {
-            a_place.cmp(b_place).then_with(|| a.name.cmp(&b.name))
-        });
-        packages
+        // They are sorted by name, and stay so within a layer.
+        let mut chosen: Vec<(usize, Chosen)> = self.chosen.into_values().collect();
+        chosen.sort_by_key(|(place, _)| *place);
+        chosen
             .into_iter()
-            .map(|(_, mut package)| {
-                package.requested = requested.contains(package.name.as_str());
-                package
+            .map(|(_, mut chosen)| {
+                chosen.package.requested = requested.contains(chosen.package.name.as_str());
+                chosen
             })
             .collect()
     }

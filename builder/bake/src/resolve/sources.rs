@@ -12,8 +12,6 @@ use super::ResolveError;
 pub(crate) struct Sources<'a> {
     /// Each pair of archive and suite once.
     pub(crate) suites: Vec<SuiteSource<'a>>,
-    /// The archives in order; an archive's place names its folder in apt's private root.
-    archives: Vec<&'a str>,
 }
 
 /// One suite of one archive.
@@ -27,25 +25,9 @@ pub(crate) struct SuiteSource<'a> {
     pub(crate) components: Vec<(&'a str, usize)>,
 }
 
-impl Sources<'_> {
-    /// Where apt believes a suite's archive to be; never opened, for every index is given to it.
-    pub(crate) fn apt_uri(&self, source: &SuiteSource<'_>) -> String {
-        let archive = source.repository.archive.as_str();
-        let place = self
-            .archives
-            .iter()
-            .position(|name| *name == archive)
-            .unwrap_or(0);
-        format!("file:/archive-{place}")
-    }
-}
-
 /// Gathers the suites of an image.
 pub(crate) fn collect(image: &Image) -> Result<Sources<'_>, ResolveError> {
-    let mut sources = Sources {
-        suites: Vec::new(),
-        archives: Vec::new(),
-    };
+    let mut sources = Sources { suites: Vec::new() };
     let mut known: BTreeMap<&str, &Repository> = BTreeMap::new();
     for (place, recipe) in image.recipes.iter().enumerate() {
         for repository in &recipe.repositories {
@@ -56,9 +38,6 @@ pub(crate) fn collect(image: &Image) -> Result<Sources<'_>, ResolveError> {
                     archive: archive.to_owned(),
                     recipe: recipe.name.clone(),
                 });
-            }
-            if !sources.archives.contains(&archive) {
-                sources.archives.push(archive);
             }
             for suite in &repository.suites {
                 add_suite(&mut sources.suites, repository, suite, place)?;

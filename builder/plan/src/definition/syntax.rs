@@ -88,7 +88,7 @@ pub(crate) fn is_suite(text: &str) -> bool {
             !matches!(part, "" | "." | "..")
                 && part
                     .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+                    .all(|b| b.is_ascii_alphanumeric() || b"._-+~".contains(&b))
         })
 }
 
@@ -162,9 +162,7 @@ pub(crate) fn url_problem(url: &str) -> Option<&'static str> {
         return Some("is not an http or https URL");
     };
     let host = rest.split('/').next().unwrap_or_default();
-    if host.contains('@') {
-        Some("holds credentials")
-    } else if host.is_empty() || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if host.is_empty() || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
         Some("is not a URL")
     } else {
         None
@@ -299,7 +297,7 @@ mod tests {
         );
         check(
             is_suite,
-            &["trixie", "stable/updates", "a_b.c"],
+            &["trixie", "stable/updates", "a_b.c", "12~beta+1"],
             &["", "/", "a/", "a b", "../a"],
         );
         check(
@@ -412,7 +410,6 @@ mod tests {
             ("http://deb.debian.org/debian", None),
             ("https://apt.grafana.com", None),
             ("ftp://x/y", Some("is not an http or https URL")),
-            ("https://user:word@host/x", Some("holds credentials")),
             ("https:///x", Some("is not a URL")),
             ("https://host/a b", Some("is not a URL")),
         ] {

@@ -2,11 +2,13 @@
 //! mirror.
 
 mod asked;
+mod package;
 mod parse;
 mod render;
 mod stale;
 
 pub use asked::{Asked, AskedRecipe, AskedRepository, lock_inputs};
+pub use package::pool_path;
 pub use stale::{Staleness, check_stale};
 
 use serde::{Deserialize, Serialize};
@@ -48,7 +50,11 @@ pub struct LockedRepository {
     pub suite: String,
     /// SHA-256 of the verified Release text.
     pub release_sha256: String,
-    /// Its `Date`, RFC 3339, UTC.
+    /// What its `Suite` and `Codename` say, where neither is what was asked for. apt only warns then,
+    /// and so do we; here it shows in the lock's diff.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub release_names: Option<Vec<String>>,
+    /// Its `Date`, RFC 3339, UTC; 1970 where it has none.
     pub date: String,
     /// Its `Valid-Until`, RFC 3339, UTC, where it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -187,38 +187,13 @@ fn check_packages(
         let package = written.get_ref();
         let fault = |message: String| Err((written.span(), message));
         let name = &package.name;
-        if !is_name(name) || !is_name(&package.architecture) {
-            return fault(format!(
-                "`{name}:{}` is not a package",
-                package.architecture
-            ));
-        }
-        if !is_version(&package.version) {
-            return fault(format!(
-                "`{}` is not a version of `{name}`",
-                package.version
-            ));
+        if let Some(problem) = package.problem() {
+            return fault(problem);
         }
         if !seen.insert((name, &package.architecture)) {
             return fault(format!(
                 "package `{name}:{}` is listed twice",
                 package.architecture
-            ));
-        }
-        if !is_sha256_hex(&package.sha256) {
-            return fault(format!("`sha256` of `{name}` is not a SHA-256"));
-        }
-        // An ar archive with its three members is longer than its own magic and headers.
-        if package.size < 8 + 3 * 60 {
-            return fault(format!(
-                "`{name}` is too small for a package: {}",
-                package.size
-            ));
-        }
-        if !is_pool_path(&package.path) {
-            return fault(format!(
-                "the path of `{name}` leaves its archive: `{}`",
-                package.path
             ));
         }
         if !recipes.contains(package.recipe.as_str()) {
@@ -235,28 +210,4 @@ fn check_packages(
         }
     }
     Ok(())
-}
-
-/// Characters of package names and architectures (Debian policy 5.6.7, 5.6.8).
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && text
-            .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'))
-}
-
-/// Characters of versions (Debian policy 5.6.12).
-fn is_version(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-' | b'~' | b':'))
-}
-
-/// A path that stays below the archive's URL and is one there.
-fn is_pool_path(path: &str) -> bool {
-    path.split('/').all(|part| !matches!(part, "" | "." | ".."))
-        && path
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'?' | b'#'))
 }

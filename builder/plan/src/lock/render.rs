@@ -45,6 +45,9 @@ fn render_repository(text: &mut String, repository: &LockedRepository) {
     line(text, "archive", &repository.archive);
     line(text, "suite", &repository.suite);
     line(text, "release-sha256", &repository.release_sha256);
+    if let Some(names) = &repository.release_names {
+        line(text, "release-names", names);
+    }
     line(text, "date", &repository.date);
     if let Some(valid_until) = &repository.valid_until {
         line(text, "valid-until", valid_until);

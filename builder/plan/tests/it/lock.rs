@@ -32,6 +32,7 @@ fn lock() -> Lock {
         archive: "debian".to_owned(),
         suite: suite.to_owned(),
         release_sha256: "cd".repeat(32),
+        release_names: accepted_key.is_some().then(|| vec!["xenial".to_owned()]),
         date: "2025-11-15T09:00:00Z".to_owned(),
         valid_until: accepted_key
             .is_none()
@@ -103,6 +104,7 @@ signed-by = "B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8"
 archive = "debian"
 suite = "trixie-updates"
 release-sha256 = "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
+release-names = ["xenial"]
 date = "2025-11-15T09:00:00Z"
 signed-by = "B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8"
 accepted-key = """
@@ -173,7 +175,7 @@ fn a_lock_with_a_wrong_package_is_refused() {
         (
             apt,
             "/etc/apt_2.0",
-            "the path of `apt` leaves its archive: `/etc/apt_2.0~rc1-3+b1_amd64.deb`",
+            "the path of `apt` is `/etc/apt_2.0~rc1-3+b1_amd64.deb` and not `etc/apt_2.0~rc1-3+b1_amd64.deb`",
         ),
         (
             "recipe = \"base\"",

@@ -65,7 +65,17 @@ fn repositories() {
     check_base(
         "http://deb.debian.org",
         "https://user:word@deb.debian.org",
-        "recipes/base/recipe.toml:8:7 the URL holds credentials",
+        "recipes/base/recipe.toml:8:7 the URL holds credentials (secrets are never values: write the URL without them, and give the whole URL when locking and baking,\nas `NAME=URL` in the variable `VMIMAGE_MIRRORS` or with `--mirror`)",
+    );
+    check_base(
+        "[\"{suite}\", \"{suite}-updates\"]\ncomponents = [\"main\"]",
+        "[\"./\", \"{suite}/\", \"/\"]\ncomponents = []",
+        "\
+recipes/base/recipe.toml:9:11 `./` is a flat archive, which is not supported (FLAT)
+recipes/base/recipe.toml:9:17 `{suite}/` is a flat archive, which is not supported (FLAT)
+recipes/base/recipe.toml:9:29 `/` is a flat archive, which is not supported (FLAT)"
+            .replace("FLAT", "name a suite that the archive has below `dists/`; where it has none, make an archive of its packages\nthat has, for example with `aptly` or `reprepro`, and pin the key that signs that")
+            .as_str(),
     );
     check_base(
         "[\"main\"]",
@@ -80,12 +90,13 @@ recipes/base/recipe.toml:9:21 `trixie` is listed twice
 recipes/base/recipe.toml:9:32 `{siute}` is not a suite",
     );
     check_web(
-        "[[repository]]\narchive = \"debian\"\nurl = \"https://deb.debian.org/debian\"\nsuites = [\"{suite}\"]\ncomponents = []\nkey-url = \"ftp://x\"\n",
+        "[[repository]]\narchive = \"debian\"\nurl = \"https://deb.debian.org/debian\"\nsuites = [\"{suite}\"]\ncomponents = []\nkey-url = \"ftp://x\"\n\n[[repository]]\narchive = \"vendor\"\nurl = \"http://vendor.example\"\nsuites = [\"s\"]\ncomponents = [\"c\"]\nkey-url = \"https://token@vendor.example/key\"\n",
         "\
 recipes/web/recipe.toml:41:7 archive `debian` has two URLs [recipe `base` has `http://deb.debian.org/debian`]
 recipes/web/recipe.toml:42:11 suite `trixie` of archive `debian` is listed twice [recipe `base` lists it]
 recipes/web/recipe.toml:43:14 `components` is empty
-recipes/web/recipe.toml:44:11 the URL is not an http or https URL",
+recipes/web/recipe.toml:44:11 the URL is not an http or https URL
+recipes/web/recipe.toml:51:11 the URL holds credentials (secrets are never values: keep the key as a file in the recipe's folder, and name it as `key`)",
     );
     check_base(
         "archive = \"debian\"",

@@ -249,7 +249,7 @@ fn a_subkey_that_is_revoked_does_not_vouch_back_or_may_not_sign_is_refused() {
 }
 
 #[test]
-fn an_old_a_future_and_another_suites_file_are_refused() {
+fn an_old_and_a_future_file_are_refused() {
     let mut archive = Archive::new();
     let now = jiff::Timestamp::now();
     let late = (now - SignedDuration::from_hours(50)).strftime("%a, %d %b %Y %H:%M:%S UTC");
@@ -271,20 +271,42 @@ fn an_old_a_future_and_another_suites_file_are_refused() {
     archive.date = now + SignedDuration::from_hours(3);
     archive.publish();
     assert!(archive.refusal()[1].starts_with("it is from the future: its date is "));
+}
 
-    let archive = Archive::new();
-    archive.publish();
-    let other = archive
-        .release()
-        .replace("Codename: test", "Codename: other");
-    archive.write(
-        "dists/test/InRelease",
-        inline(&archive.key.primary_key, &other, HashAlgorithm::Sha256),
+#[test]
+fn a_release_file_of_another_name_is_warned_of_and_named_in_the_lock() {
+    let names = |from: &str, to: &str| {
+        let archive = Archive::new();
+        archive.publish();
+        let other = archive.release().replace(from, to);
+        archive.write(
+            "dists/test/InRelease",
+            inline(&archive.key.primary_key, &other, HashAlgorithm::Sha256),
+        );
+        let (lock, warnings) = archive.lock_and_warnings(&archive.image(&[]));
+        let lock = lock.unwrap();
+        (lock.repositories[0].release_names.clone(), warnings)
+    };
+    let file = "the Release file of suite `test` of archive `test`";
+    let look = "look whether `test` is what the archive has there";
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(
+        names("Codename: test", "Codename: other"),
+        (
+            Some(owned(&["other", "stable"])),
+            vec![format!(
+                "{file} says that it is for `other`, `stable`; {look}"
+            )]
+        )
     );
     assert_eq!(
-        archive.refusal(),
-        [UNUSABLE, "it is for suite `stable`, codename `other`"]
+        names("Suite: stable\nCodename: test\n", ""),
+        (
+            Some(vec![]),
+            vec![format!("{file} does not say which suite it is for; {look}")]
+        )
     );
+    assert_eq!(names("Suite: stable", "Suite: other"), (None, vec![]));
 }
 
 #[test]

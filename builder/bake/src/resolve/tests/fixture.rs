@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use vmimage_plan::definition::{
     Architecture, Boot, Content, Disk, Image, Recipe, Repository, RepositoryKey, Suite, Units,
 };
+use vmimage_plan::event::Event;
 use vmimage_plan::lock::Lock;
 
 use crate::resolve::{LockRequest, Mirrors, ResolveError, resolve};
@@ -263,6 +264,27 @@ impl Archive {
         resolve(&request, &mut |_| ())
     }
 
+    /// The lock, and what was warned of on the way.
+    pub(super) fn lock_and_warnings(
+        &self,
+        image: &Image,
+    ) -> (Result<Lock, ResolveError>, Vec<String>) {
+        let request = LockRequest {
+            image,
+            mirrors: &Mirrors::default(),
+            cache: &self.folder.path().join("cache"),
+            accept_keys: &[],
+            now: Timestamp::now() + SignedDuration::from_secs(5),
+        };
+        let mut warnings = Vec::new();
+        let lock = resolve(&request, &mut |event| {
+            if let Event::Warning { message } = event {
+                warnings.push(message);
+            }
+        });
+        (lock, warnings)
+    }
+
     /// The message and its cause for an image with only the base.
     pub(super) fn refusal(&self) -> [String; 2] {
         chain(&self.lock(&self.image(&[]), &[]).unwrap_err())
@@ -275,14 +297,19 @@ pub(super) fn chain(error: &ResolveError) -> [String; 2] {
     [error.to_string(), cause]
 }
 
-/// A package whose .deb would hold its own name.
+/// A package whose .deb is [`content`].
 pub(super) fn stanza(name: &str, extra: &str) -> String {
     format!(
         "Package: {name}\nVersion: 1.0\nArchitecture: amd64\n{extra}\
          Filename: pool/{name}_1.0_amd64.deb\nSize: {}\nSHA256: {}\n\n",
-        name.len(),
-        hex::encode(Sha256::digest(name))
+        content(name).len(),
+        hex::encode(Sha256::digest(content(name)))
     )
+}
+
+/// What stands for a package's .deb: its own name, as long as a .deb must be.
+pub(super) fn content(name: &str) -> String {
+    format!("{name:200}")
 }
 
 pub(super) fn recipe(name: &str, packages: &[&str], repositories: Vec<Repository>) -> Recipe {

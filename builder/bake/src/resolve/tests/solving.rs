@@ -34,10 +34,10 @@ fn a_layer_is_what_apt_adds_to_the_layers_below() {
                 "base-files",
                 false,
                 "pool/base-files_1.0_amd64.deb",
-                10
+                200
             ),
-            ("top", "app", true, "pool/app_1.0_amd64.deb", 3),
-            ("top", "lib", false, "pool/lib_1.0_amd64.deb", 3),
+            ("top", "app", true, "pool/app_1.0_amd64.deb", 200),
+            ("top", "lib", false, "pool/lib_1.0_amd64.deb", 200),
         ]
     );
     assert_eq!(lock.source_date_epoch, archive.date.as_second());
@@ -133,17 +133,45 @@ fn an_index_that_is_not_the_listed_one_is_refused() {
 }
 
 #[test]
-fn an_architecture_that_the_release_does_not_list_is_refused() {
+fn an_architecture_without_an_index_is_warned_of_and_counts_as_empty() {
     let archive = Archive::new();
     archive.publish();
     let mut image = archive.image(&[]);
     image.architectures = vec![vmimage_plan::definition::Architecture::Arm64];
+    let (result, warnings) = archive.lock_and_warnings(&image);
     assert_eq!(
-        chain(&archive.lock(&image, &[]).unwrap_err()),
+        warnings,
+        [
+            "suite `test` of archive `test` lists no index of component `main` for `arm64`: it counts as empty"
+        ]
+    );
+    assert_eq!(
+        result.unwrap_err().to_string(),
+        "recipe `base` comes first and its repositories have no essential package"
+    );
+}
+
+#[test]
+fn a_component_that_the_release_does_not_have_is_refused_with_those_that_it_has() {
+    let archive = Archive::new();
+    archive.publish();
+    let mut image = archive.image(&[]);
+    for recipe in &mut image.recipes {
+        for repository in &mut recipe.repositories {
+            repository.components = vec!["contrib".to_owned()];
+        }
+    }
+    let error = archive.lock(&image, &[]).unwrap_err();
+    assert_eq!(
+        chain(&error),
         [
             "the Release file of suite `test` of archive `test` cannot be used",
-            "it lists no index of component `main` for `arm64`"
+            "it has no component `contrib`; it has `main`"
         ]
+    );
+    assert_eq!(
+        error.hint().unwrap(),
+        "write one that it has among the repository's `components`"
     );
 }
 
@@ -154,7 +182,8 @@ fn a_path_that_leaves_the_archive_is_refused() {
     archive.publish();
     assert_eq!(
         archive.refusal()[0],
-        "an index describes package `base-files` without a proper path, size and SHA-256"
+        "package `base-files` in the index `main/binary-amd64` of suite `test` of archive `test` has a \
+         `Filename` that leaves its archive: `../../base-files_1.0_amd64.deb`"
     );
 }
 

@@ -10,9 +10,22 @@ use crate::Diagnostic;
 use crate::definition::syntax::{is_dns_label, is_suite, parse_fingerprint, url_problem};
 use crate::definition::written::RepositoryDefinition;
 use crate::definition::{Repository, RepositoryKey, defaults};
+use crate::userinfo::split_user;
 
 /// The archive that a base layer is made of.
 const DEBIAN: &str = "debian";
+
+/// What to do about an archive without suites.
+const FLAT_HINT: &str = "name a suite that the archive has below `dists/`; where it has none, make an archive of its packages\n\
+     that has, for example with `aptly` or `reprepro`, and pin the key that signs that";
+
+/// What to do about a URL with a password: it would be in the lock and in the image.
+const CREDENTIALS_HINT: &str = "secrets are never values: write the URL without them, and give the whole URL when locking and baking,\n\
+     as `NAME=URL` in the variable `VMIMAGE_MIRRORS` or with `--mirror`";
+
+/// The same for the URL of a key.
+const KEY_CREDENTIALS_HINT: &str =
+    "secrets are never values: keep the key as a file in the recipe's folder, and name it as `key`";
 
 /// One archive named by one recipe.
 #[derive(Clone, Debug)]
@@ -35,20 +48,35 @@ pub(super) fn resolve_repository(
         is_dns_label,
         "an archive name: lower-case letters, digits and `-`",
     );
-    let url = resolve_url(&written.url, findings);
+    let url = resolve_url(&written.url, CREDENTIALS_HINT, findings);
     let suites: Vec<String> = listed(&written.suites, "suites", findings, |text, findings| {
         let suite = folder.in_suite(text.get_ref());
-        if !is_suite(&suite) {
+        if is_flat(&suite) {
+            findings.report_with_hint(
+                text.span(),
+                format!(
+                    "`{}` is a flat archive, which is not supported",
+                    text.get_ref()
+                ),
+                FLAT_HINT,
+            );
+        } else if !is_suite(&suite) {
             findings.report(text.span(), format!("`{}` is not a suite", text.get_ref()));
         }
         suite
     });
-    let components = listed(
-        &written.components,
-        "components",
-        findings,
-        |text, findings| findings.judged(text, is_suite, "a component"),
-    );
+    // A flat archive has no components, and what to write in its place has been said.
+    let components = if written.components.get_ref().is_empty() && suites.iter().any(|s| is_flat(s))
+    {
+        Vec::new()
+    } else {
+        listed(
+            &written.components,
+            "components",
+            findings,
+            |text, findings| findings.judged(text, is_suite, "a component"),
+        )
+    };
     let spans = written.suites.get_ref().iter().map(Spanned::span);
     findings.archives.push(ArchiveUse {
         archive: archive.clone(),
@@ -70,12 +98,26 @@ pub(super) fn resolve_repository(
     }
 }
 
-fn resolve_url(written: &Spanned<String>, findings: &mut Findings) -> String {
-    if let Some(problem) = url_problem(written.get_ref()) {
-        // Credentials must not be repeated in a message.
+fn resolve_url(
+    written: &Spanned<String>,
+    credentials_hint: &str,
+    findings: &mut Findings,
+) -> String {
+    if split_user(written.get_ref()).is_some() {
+        findings.report_with_hint(
+            written.span(),
+            "the URL holds credentials",
+            credentials_hint,
+        );
+    } else if let Some(problem) = url_problem(written.get_ref()) {
         findings.report(written.span(), format!("the URL {problem}"));
     }
     written.get_ref().trim_end_matches('/').to_owned()
+}
+
+/// Whether apt would take `suite` for a path to an archive that has neither `dists/` nor components.
+fn is_flat(suite: &str) -> bool {
+    suite.ends_with('/') || suite == "."
 }
 
 /// A list that is neither empty nor says a thing twice.
@@ -124,7 +166,7 @@ fn resolve_key(
     let url = written
         .key_url
         .as_ref()
-        .map(|url| resolve_url(url, findings));
+        .map(|url| resolve_url(url, KEY_CREDENTIALS_HINT, findings));
     let vendored = written
         .key
         .as_ref()
