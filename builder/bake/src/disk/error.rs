@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::heavy::Heaviest;
 use crate::sandbox::SandboxError;
 
 /// The largest EBS volume is 64 TiB.
@@ -39,7 +40,7 @@ pub enum DiskError {
     /// The root file system cannot hold the tree.
     #[error(
         "the root of `{image}` is too small: it has {root_mib} MiB, the tree and its free space \
-         need {needed_mib} MiB"
+         need {needed_mib} MiB; the largest in it: {heaviest}"
     )]
     RootTooSmall {
         /// The image.
@@ -48,6 +49,8 @@ pub enum DiskError {
         root_mib: u64,
         /// The least that does.
         needed_mib: u64,
+        /// What takes most of it.
+        heaviest: Heaviest,
     },
     /// No EBS volume is that large.
     #[error(
@@ -61,7 +64,8 @@ pub enum DiskError {
     },
     /// The host's disk is too full.
     #[error(
-        "not enough space for {what} in `{path}`: it needs {needed_mib} MiB, {available_mib} MiB are free"
+        "not enough space for {what} in `{path}`: it needs {needed_mib} MiB, {available_mib} MiB are free; \
+         the largest in the image: {heaviest}"
     )]
     HostFull {
         /// Which file.
@@ -72,6 +76,8 @@ pub enum DiskError {
         needed_mib: u64,
         /// What there is.
         available_mib: u64,
+        /// What takes most of the image.
+        heaviest: Heaviest,
     },
     /// The image's mke2fs does not give the same bytes twice.
     #[error("the image's own mke2fs {found} does not give the same file system twice; 1.47.1 does")]
