@@ -86,7 +86,10 @@ pub(super) fn placeholder(name: &Path) -> PathBuf {
 /// What of `0..size` lies between the runs.
 fn between(zeros: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
     let starts = std::iter::once(0).chain(zeros.iter().map(|run| run.end));
-    let ends = zeros.iter().map(|run| run.start).chain(std::iter::once(size));
+    let ends = zeros
+        .iter()
+        .map(|run| run.start)
+        .chain(std::iter::once(size));
     starts
         .zip(ends)
         .map(|(start, end)| start..end)

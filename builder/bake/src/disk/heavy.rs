@@ -76,11 +76,7 @@ pub(super) fn find_heaviest(root: &Path) -> Result<Heaviest, DiskError> {
     Ok(Heaviest(named))
 }
 
-fn weigh(
-    path: &Path,
-    device: u64,
-    linked: &mut HashSet<(u64, u64)>,
-) -> Result<Node, DiskError> {
+fn weigh(path: &Path, device: u64, linked: &mut HashSet<(u64, u64)>) -> Result<Node, DiskError> {
     let fail = || DiskError::io("read", path);
     let metadata = fs::symlink_metadata(path).map_err(fail())?;
     let mut node = Node {

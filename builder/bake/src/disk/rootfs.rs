@@ -110,7 +110,8 @@ impl<W: Write> Archive<'_, W> {
             .of(path)
             .map_err(DiskError::io("read the attributes of", path))?;
         if header.entry_type() == EntryType::Regular {
-            let content = Content::open(path, metadata.len()).map_err(DiskError::io("read", path))?;
+            let content =
+                Content::open(path, metadata.len()).map_err(DiskError::io("read", path))?;
             return self.append_file(header, (name, path), content, records);
         }
         set_name(&mut header, name, kind.is_dir(), &mut records);
@@ -139,7 +140,12 @@ impl<W: Write> Archive<'_, W> {
             .map_err(DiskError::io("archive", path))
     }
 
-    fn write(&mut self, mut header: Header, records: &Records, content: impl Read) -> io::Result<()> {
+    fn write(
+        &mut self,
+        mut header: Header,
+        records: &Records,
+        content: impl Read,
+    ) -> io::Result<()> {
         let records = records
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_slice()));

@@ -66,7 +66,8 @@ pub fn measure_tree(root: &Path) -> Result<TreeSize, DiskError> {
                 }
             } else if found.nlink() < 2 || linked.insert((found.dev(), found.ino())) {
                 size.inodes += 1;
-                size.blocks += content_blocks(&path, &found).map_err(DiskError::io("read", &path))?;
+                size.blocks +=
+                    content_blocks(&path, &found).map_err(DiskError::io("read", &path))?;
             }
         }
         // A block of a directory loses what the next entry does not fit into.

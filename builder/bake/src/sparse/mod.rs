@@ -116,11 +116,7 @@ pub(crate) fn read_parts(
 }
 
 /// Gives the first `size` bytes of `file` to `update`, as a hash wants them: with the zeros of holes.
-pub(crate) fn read_bytes(
-    file: &File,
-    size: u64,
-    update: &mut dyn FnMut(&[u8]),
-) -> io::Result<()> {
+pub(crate) fn read_bytes(file: &File, size: u64, update: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     let mut zeros = Vec::new();
     read_parts(file, size, &mut |part| {
         match part {
@@ -192,7 +188,8 @@ impl<'a> Search<'a> {
         self.end.extend(&bytes[..bytes.len().min(overlap)]);
         self.found = self.found || has(&self.end) || has(bytes);
         let rest = &bytes[bytes.len().min(overlap)..];
-        self.end.extend(&rest[rest.len() - rest.len().min(overlap)..]);
+        self.end
+            .extend(&rest[rest.len() - rest.len().min(overlap)..]);
         self.end.drain(..self.end.len().saturating_sub(overlap));
     }
 }

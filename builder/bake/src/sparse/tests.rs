@@ -58,7 +58,10 @@ fn text_is_found_wherever_it_lies() {
         assert!(contains(&file, b"PRIVATE KEY").unwrap(), "{at}");
         assert!(!contains(&file, b"PRIVATE KEYS").unwrap(), "{at}");
     }
-    let file = sparse(64 << 30, &[(40 << 30, b"PRIVATE KEY"), ((64 << 30) - 3, b"end")]);
+    let file = sparse(
+        64 << 30,
+        &[(40 << 30, b"PRIVATE KEY"), ((64 << 30) - 3, b"end")],
+    );
     for (text, found) in [
         (&b"PRIVATE KEY"[..], true),
         (b"KEY\0\0\0", true),
