@@ -7,8 +7,7 @@ mod output;
 mod stack;
 
 pub use output::{
-    LeftOver, OutputError, OutputState, Surroundings, check_output, observe_output,
-    remove_unfinished,
+    LeftOver, OutputError, OutputState, Surroundings, observe_output, remove_unfinished,
 };
 
 use std::io;
@@ -33,7 +32,7 @@ use crate::sandbox::overlay::Attributes;
 use crate::sandbox::{self, SandboxError};
 use crate::seal::SealError;
 use crate::space::free_bytes;
-use output::{MadeDirectories, Output};
+use output::{MadeDirectories, Output, check_output};
 
 pub(crate) type Send<'a> = &'a mut dyn FnMut(Event);
 
@@ -372,7 +371,7 @@ fn bake_into(
     send: Send<'_>,
 ) -> Result<Vec<OutputFile>, BakeError> {
     let target = target(request)?;
-    probe_cache(request)?;
+    probe_cache(request.cache, request.attributes)?;
     let store = LayerStore::open(request.cache).map_err(BakeError::Store)?;
     if !request.plan.fetch.is_empty() {
         step(send, "fetch", "downloading packages", |send| {
@@ -405,11 +404,20 @@ fn bake_into(
     Ok(files)
 }
 
-/// Fails before anything is done if the cache's file system cannot hold layers.
-fn probe_cache(request: &BakeRequest<'_>) -> Result<(), BakeError> {
-    let cache = request.cache;
+/// Fails, before anything is resolved or baked, where no image can be put into `out` or the cache
+/// cannot hold layers. A bake looks again: this saves the work before it.
+pub fn check_places(
+    out: &Path,
+    around: Surroundings<'_>,
+    attributes: Attributes,
+) -> Result<(), BakeError> {
+    check_output(out, around)?;
+    probe_cache(around.cache, attributes)
+}
+
+fn probe_cache(cache: &Path, attributes: Attributes) -> Result<(), BakeError> {
     let made = MadeDirectories::make(cache).map_err(BakeError::file("make", cache))?;
-    sandbox::probe(cache, request.attributes).map_err(|error| BakeError::Cache(Box::new(error)))?;
+    sandbox::probe(cache, attributes).map_err(|error| BakeError::Cache(Box::new(error)))?;
     made.keep();
     Ok(())
 }

@@ -58,7 +58,7 @@ pub struct LeftOver {
 }
 
 /// Refuses, before anything is done, a place in which no image can be, or that is not all of a bake.
-pub fn check_output(out: &Path, around: Surroundings<'_>) -> Result<(), OutputError> {
+pub(super) fn check_output(out: &Path, around: Surroundings<'_>) -> Result<(), OutputError> {
     Place::find(out, around)?.own_files().map(drop)
 }
 
