@@ -19,16 +19,20 @@ mod ids;
 mod inodes;
 mod layout;
 mod qcow2;
+mod qcow2_disk;
 mod rootfs;
 mod size;
+mod table;
 
 pub use digest::{FileDigest, digest_file, digest_files};
 pub use error::DiskError;
 pub use ids::Guid;
-pub use layout::{MIB, Partition, read_partition_table};
+pub use layout::{MIB, Partition};
 pub use qcow2::make_qcow2;
+pub use qcow2_disk::Qcow2Disk;
 pub use rootfs::make_rootfs;
 pub use size::{TreeSize, measure_tree};
+pub use table::read_partition_table;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::MetadataExt;

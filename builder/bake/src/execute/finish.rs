@@ -99,7 +99,7 @@ fn make_outputs(
         let metadata = fs::metadata(&raw).map_err(BakeError::file("read", &raw))?;
         // As much as of the raw disk is stored; its tables are less than what it leaves out.
         check_space(unfinished, "disk.qcow2", metadata.blocks() * 512, sealed)
-            .map_err(BakeError::disk)?;
+            .map_err(|error| BakeError::disk(error.in_place_of(request.out)))?;
     }
     thread::scope(|scope| {
         let rootfs = wanted.contains(&Format::Rootfs).then(|| {
@@ -327,5 +327,5 @@ fn make(view: &View<'_>, sealed: &Path, unfinished: &Path) -> Result<DiskReport,
     });
     drop(tools);
     drop(overlay);
-    disk.map_err(BakeError::disk)
+    disk.map_err(|error| BakeError::disk(error.in_place_of(request.out)))
 }
