@@ -3,14 +3,15 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Set for the worker, which is this program started again inside its namespaces.
+/// Set for the worker, which is this program started again inside its namespaces, to who it works for:
+/// inside, neither the process's number nor the host's name is what others know it by.
 pub(crate) const WORKER: &str = "VMIMAGE_WORKER";
 
 /// What the environment says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Environment {
-    /// `VMIMAGE_WORKER`: whether this is the worker.
-    pub(crate) worker: bool,
+    /// `VMIMAGE_WORKER`: who the worker works for, if this is one.
+    pub(crate) worker: Option<String>,
     /// `VMIMAGE_CACHE`: where packages and layers are kept.
     pub(crate) cache: Option<PathBuf>,
     /// `VMIMAGE_MIRRORS`: `NAME=URL`s between white space. They may hold passwords.
@@ -31,7 +32,7 @@ impl Environment {
         let cache_home = get("XDG_CACHE_HOME").map(PathBuf::from);
         let home_cache = get("HOME").map(|home| PathBuf::from(home).join(".cache"));
         Self {
-            worker: get(WORKER).is_some(),
+            worker: get(WORKER).map(|value| value.to_string_lossy().into_owned()),
             cache: get("VMIMAGE_CACHE").map(PathBuf::from),
             mirrors: get("VMIMAGE_MIRRORS").and_then(|mirrors| mirrors.into_string().ok()),
             user_cache: cache_home.or(home_cache),

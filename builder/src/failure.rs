@@ -24,6 +24,19 @@ impl Failure {
         }
     }
 
+    /// It failed with this exit code; `changed` says what is not as it was before.
+    pub(crate) fn changed(
+        code: u8,
+        error: &dyn Error,
+        hint: Option<String>,
+        changed: &str,
+    ) -> Self {
+        Self {
+            code,
+            text: describe(error, hint, Some(changed)),
+        }
+    }
+
     /// The command line or a definition is wrong.
     pub(crate) fn input(error: &dyn Error, hint: Option<String>) -> Self {
         Self {

@@ -6,7 +6,7 @@
 )]
 
 use std::fs::{self, File};
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;
@@ -19,11 +19,39 @@ use vmimage_tests::project::program;
 /// A disk that looks bootable until the firmware reads it.
 fn empty_disk(folder: &Path) -> PathBuf {
     let path = folder.join("empty disk, raw.img");
-    let mut file = File::create_new(&path).unwrap();
+    let file = File::create_new(&path).unwrap();
     file.set_len(64 << 20).unwrap();
-    file.seek(SeekFrom::Start(512)).unwrap();
-    file.write_all(b"EFI PART").unwrap();
+    let mut sfdisk = Command::new("sfdisk")
+        .args(["--quiet", "--label", "gpt"])
+        .arg(&path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut table = sfdisk.stdin.take().unwrap();
+    table.write_all(b"start=2048, size=2048\n").unwrap();
+    drop(table);
+    assert!(sfdisk.wait().unwrap().success());
     path
+}
+
+#[test]
+fn a_disk_that_ends_early_is_not_booted() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = empty_disk(folder.path());
+    let file = File::options().write(true).open(&disk).unwrap();
+    file.set_len(63 << 20).unwrap();
+    let (code, stdout, stderr) = text(&start(&disk, folder.path()).wait_with_output().unwrap());
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert_eq!(
+        stderr,
+        format!(
+            "error: the disk `{}` ends before its partition tables do: it has 66060288 bytes, the \
+             second ends at byte 67108864\n\
+             hint: it was copied incompletely or changed: copy it again, or bake again\n\
+             nothing was changed\n",
+            disk.canonicalize().unwrap().display()
+        )
+    );
 }
 
 fn text(output: &Output) -> (Option<i32>, String, String) {

@@ -15,4 +15,5 @@ pub mod sandbox;
 pub mod sbom;
 pub mod seal;
 mod space;
+mod sparse;
 pub mod tree;

@@ -11,7 +11,7 @@ use crate::layer::{LayerInputs, LayerKey, digest, layer_inputs};
 use crate::lock::{Lock, LockedPackage, Target};
 
 /// Raised whenever sealing or disk making changes what comes out for the same inputs.
-pub const ENGINE: u32 = 1;
+pub const ENGINE: u32 = 2;
 
 /// A file format of a finished image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

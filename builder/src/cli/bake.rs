@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
-use vmimage_bake::execute::{BakeReport, BakeRequest, execute, observe_output};
+use vmimage_bake::execute::{
+    BakeError, BakeReport, BakeRequest, LeftOver, Surroundings, check_places, execute,
+    observe_output,
+};
 use vmimage_bake::fetch::deb_path;
 use vmimage_bake::layers::LayerStore;
 use vmimage_plan::bake::{BakePlan, Format, Inventory, plan_bake};
@@ -12,11 +15,13 @@ use vmimage_plan::definition::Architecture;
 use vmimage_plan::layer::with_accepted_keys;
 use vmimage_plan::lock::Lock;
 
+use super::killed_bake::KilledBake;
 use super::lock::{Prepared, prepare};
 use super::source_options::SourceOptions;
 use super::{Context, worker};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
+use crate::project::image_path;
 
 /// `vmimage bake`'s own arguments.
 #[derive(Debug, Args)]
@@ -65,7 +70,18 @@ enum ArchitectureArgument {
 
 /// Bakes an image.
 pub(super) fn run(context: &Context, arguments: &BakeArguments) -> Result<(), Failure> {
-    worker::inside(context, || bake(context, arguments))
+    let out = architecture(arguments.architecture)
+        .and_then(|architecture| output_directory(arguments, architecture));
+    let killed = match (out, arguments.sources.cache(context)) {
+        (Ok(out), Ok(cache)) => Some(KilledBake::new(out, cache, context.project.clone())),
+        // The worker will say what is wrong with them, and does nothing.
+        (Err(_), _) | (_, Err(_)) => None,
+    };
+    worker::inside(
+        context,
+        || bake(context, arguments),
+        move |holder| KilledBake::clean_up(killed, holder),
+    )
 }
 
 fn bake(context: &Context, arguments: &BakeArguments) -> Result<(), Failure> {
@@ -77,9 +93,13 @@ fn bake(context: &Context, arguments: &BakeArguments) -> Result<(), Failure> {
         &arguments.sources,
     )?;
     let cache = arguments.sources.cache(context)?;
-    let (text, lock) = current_lock(&prepared, arguments, &cache)?;
+    let out = output_directory(arguments, architecture)?;
+    let around = Surroundings {
+        cache: &cache,
+        project: &context.project,
+    };
+    let (text, lock, is_new) = current_lock(&prepared, arguments, &out, around)?;
     with_accepted_keys(&mut prepared.image, &lock);
-    let out = output_directory(arguments, &prepared, architecture)?;
     let formats = arguments
         .format
         .iter()
@@ -110,29 +130,66 @@ fn bake(context: &Context, arguments: &BakeArguments) -> Result<(), Failure> {
         mirrors: prepared.mirrors(),
         cache: &cache,
         out: &out,
+        project: &context.project,
+        holder: context.environment.worker.as_deref().unwrap_or_default(),
         attributes: Context::overlay_attributes(),
     };
     let report = execute(&request, &mut |event| progress.draw(event));
     if let Some(error) = &report.failure {
-        return Err(Failure::unchanged(error, error.hint()));
+        let new_lock = is_new.then(|| prepared.lock_name());
+        return Err(failure(error, report.left_over.as_ref(), new_lock));
     }
     finished(&report, &lock, arguments.json);
     Ok(())
 }
 
+/// A failed bake, and what is not as it was before.
+fn failure(error: &BakeError, left_over: Option<&LeftOver>, new_lock: Option<&str>) -> Failure {
+    let mut changed = Vec::new();
+    if let Some(lock) = new_lock {
+        changed.push(format!("the lock `{lock}` was written"));
+    }
+    if let Some(left_over) = left_over {
+        changed.push(format!(
+            "`{}` stays ({}); the next bake removes it",
+            left_over.path.display(),
+            left_over.source
+        ));
+    }
+    if error.has_changed_something() || left_over.is_some() {
+        return Failure::changed(3, error, error.hint(), &changed.join("; "));
+    }
+    let nothing = if changed.is_empty() {
+        "nothing was changed"
+    } else {
+        "nothing else was changed"
+    };
+    changed.push(nothing.to_owned());
+    Failure::changed(1, error, error.hint(), &changed.join("; "))
+}
+
+/// The lock's text and meaning, and whether it was written just now.
 fn current_lock(
     prepared: &Prepared,
     arguments: &BakeArguments,
-    cache: &Path,
-) -> Result<(String, Lock), Failure> {
-    if arguments.locked {
-        return prepared.read_current();
+    out: &Path,
+    around: Surroundings<'_>,
+) -> Result<(String, Lock, bool), Failure> {
+    let there = if arguments.locked {
+        Some(prepared.read_current()?)
+    } else {
+        prepared.read_if_current()?
+    };
+    if let Some((text, lock)) = there {
+        return Ok((text, lock, false));
     }
-    if let Some(current) = prepared.read_if_current()? {
-        return Ok(current);
+    if !arguments.plan {
+        check_places(out, around, Context::overlay_attributes())
+            .map_err(|error| failure(&error, None, None))?;
     }
     printer::talk("the lock is missing or stale: resolving the image\n");
-    prepared.resolve(cache, &arguments.sources)
+    let (text, lock) = prepared.resolve(around.cache, &arguments.sources)?;
+    Ok((text, lock, true))
 }
 
 fn observe(
@@ -163,10 +220,12 @@ fn observe(
 
 fn output_directory(
     arguments: &BakeArguments,
-    prepared: &Prepared,
     architecture: Architecture,
 ) -> Result<PathBuf, Failure> {
-    let name = format!("out/{}-{}", prepared.image.name, architecture.as_str());
+    // An image's name is its file's.
+    let path = PathBuf::from(image_path(&arguments.image));
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = format!("out/{name}-{}", architecture.as_str());
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(name));
     std::path::absolute(out).map_err(|error| Failure::unchanged(&error, None))
 }
@@ -191,6 +250,13 @@ fn finished(report: &BakeReport, lock: &Lock, json: bool) {
         printer::talk(&format!(
             "warning: packages of `{}` are stand-ins, not the vendor's\n",
             repository.archive
+        ));
+    }
+    if let Some(left_over) = &report.left_over {
+        printer::talk(&format!(
+            "warning: the replaced image stays in `{}` ({}); the next bake removes it\n",
+            left_over.path.display(),
+            left_over.source
         ));
     }
     if json {

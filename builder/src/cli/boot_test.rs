@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use vmimage_bake::boot_test::{
-    BootTestRequest, DEFAULT_BOOT_TIMEOUT, Host, Metadata, boot_test, relay, report_user_data,
+    BootTestRequest, DEFAULT_BOOT_TIMEOUT, FOLDER, Host, Metadata, boot_test, relay,
+    report_user_data,
 };
 use vmimage_lab::imds::{Imds, Instance, serve};
 
@@ -66,7 +67,7 @@ pub(super) fn run(arguments: &BootTestArguments) -> Result<(), Failure> {
     let logs = arguments
         .logs
         .clone()
-        .unwrap_or_else(|| arguments.disk.with_file_name("boot-test"));
+        .unwrap_or_else(|| arguments.disk.with_file_name(FOLDER));
     let instance = Instance {
         user_data: Some(report_user_data().to_vec()),
         ..Instance::example()

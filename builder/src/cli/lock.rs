@@ -119,6 +119,11 @@ fn load(context: &Context, sources: &Sources, path: &str) -> Result<Image, Failu
 }
 
 impl Prepared {
+    /// The lock's file, as people know it.
+    pub(super) fn lock_name(&self) -> &str {
+        &self.lock_name
+    }
+
     /// The lock's text and meaning, if the file exists.
     pub(super) fn read(&self) -> Result<Option<(String, Lock)>, Failure> {
         let text = match fs::read_to_string(&self.lock_path) {

@@ -6,6 +6,7 @@ mod check;
 mod diff;
 mod fleet;
 mod inspect;
+mod killed_bake;
 mod lab;
 mod lock;
 mod source_options;

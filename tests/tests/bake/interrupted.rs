@@ -72,13 +72,16 @@ fn send(signal: &str, child: &Child) {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
 
-fn nothing_is_left(project: &Project) {
-    wait_for_no_traces(project);
-    assert!(!project.path("out").exists(), "no output directory");
-    assert!(
-        !project.path(".out.unfinished").join("disk.raw").exists(),
-        "no half disk"
-    );
+/// What of an output there is in the project's folder.
+fn outputs(project: &Project) -> Vec<String> {
+    let entries = fs::read_dir(project.path("")).expect("list the project");
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("list the project").file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| name.contains("out"))
+        .collect();
+    names.sort();
+    names
 }
 
 #[test]
@@ -89,26 +92,51 @@ fn kill_and_interrupt_leave_nothing_and_the_next_bake_works() {
     let mut child = bake_until_busy(&project);
     child.kill().expect("kill -9");
     child.wait().expect("reap");
-    nothing_is_left(&project);
+    wait_for_no_traces(&project);
+    let left = outputs(&project);
+    let [lock, unfinished] = left.as_slice() else {
+        panic!("the lock that nobody holds, and the unfinished output: {left:?}")
+    };
+    assert_eq!(lock, ".out.lock");
+    assert!(unfinished.starts_with(".out.unfinished-"), "{unfinished}");
 
+    // The next one removes what the dead one left, and what it leaves itself.
     let mut child = bake_until_busy(&project);
+    assert!(!project.path(unfinished).exists());
     send("-INT", &child);
     let status = child.wait().expect("reap");
     assert_eq!(status.code(), Some(1));
-    nothing_is_left(&project);
+    assert_eq!(outputs(&project), Vec::<String>::new());
+    wait_for_no_traces(&project);
 
     project.done(&["bake", "small", "--locked", "--out", "out"]);
     assert!(project.path("out/disk.raw").is_file());
+    assert_eq!(outputs(&project), ["out"]);
     let store = project.path("cache/layers/unfinished");
     assert!(!store.exists(), "nothing unfinished is left in the store");
 }
 
 #[test]
-fn two_bakes_do_not_share_a_cache_at_once() {
+fn two_bakes_do_not_share_a_cache_or_an_output_at_once() {
     let project = Project::new();
     project.done(&["lock", "small"]);
     let mut child = bake_until_busy(&project);
     let second = project.run(&["bake", "small", "--locked", "--out", "other"]);
+    let third = project.run(&[
+        "bake", "small", "--locked", "--out", "out", "--cache", "new",
+    ]);
+    let host = run(&mut Command::new("hostname")).stdout;
+    assert_eq!(
+        third.stderr,
+        format!(
+            "error: cannot put an image into `{}`: another bake is at work on it (process {} on {})\n\
+             hint: wait for it to end, or name another directory with `--out`\nnothing was changed\n",
+            project.path("out").display(),
+            child.id(),
+            host.trim()
+        )
+    );
+    assert_eq!((third.code, project.path("new").exists()), (1, false));
     child.kill().expect("kill -9");
     child.wait().expect("reap");
     assert_eq!(second.code, 1);

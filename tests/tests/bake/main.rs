@@ -5,4 +5,5 @@ mod boots;
 mod identical;
 mod interrupted;
 mod layers;
+mod output;
 mod unprivileged;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::error::BootTestError;
+use crate::disk::{DiskError, Qcow2Disk, read_partition_table};
 
 /// How a disk is stored in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -70,11 +71,25 @@ impl Disk {
                 path: path.clone(),
                 reason,
             })?;
+        check(&path, format, file)?;
         Ok(Self {
             path,
             format,
             bytes,
         })
+    }
+}
+
+/// Refuses a disk that is not all there: the firmware would only say that it found nothing to boot.
+fn check(path: &Path, format: DiskFormat, mut file: File) -> Result<(), DiskError> {
+    match format {
+        DiskFormat::Raw => read_partition_table(&mut file, path).map(drop),
+        DiskFormat::Qcow2 => match Qcow2Disk::open(file, path) {
+            Ok(mut disk) => read_partition_table(&mut disk, path).map(drop),
+            // QEMU can read more than we can.
+            Err(DiskError::Unsupported { .. }) => Ok(()),
+            Err(error) => Err(error),
+        },
     }
 }
 

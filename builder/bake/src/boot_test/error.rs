@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::disk::DiskError;
+
 /// Why no boot was tried. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,6 +37,9 @@ pub enum BootTestError {
         /// What is missing.
         reason: &'static str,
     },
+    /// The disk is not all there.
+    #[error(transparent)]
+    Damaged(#[from] DiskError),
     /// There is too little space for the temporary overlay.
     #[error("cannot boot in `{}`: {needed_bytes} bytes are needed and {free_bytes} are free", path.display())]
     Space {
@@ -88,6 +93,7 @@ impl BootTestError {
             Self::NotADisk { .. } => {
                 Some("give the `disk.raw` or `disk.qcow2` that `vmimage bake` wrote".to_owned())
             }
+            Self::Damaged(error) => error.hint(),
             Self::Space { path, .. } => Some(format!(
                 "free space in `{}`, or name another work folder",
                 path.display()

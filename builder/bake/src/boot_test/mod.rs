@@ -9,6 +9,7 @@ mod checks;
 mod console;
 mod disk;
 mod error;
+mod folder;
 mod host;
 mod machine;
 mod metadata;
@@ -25,6 +26,8 @@ use vmimage_plan::event::{Event, Sink};
 
 pub use disk::DiskFormat;
 pub use error::BootTestError;
+pub use folder::FOLDER;
+pub(crate) use folder::{foreign_files, is_running_in, remove as remove_folder};
 pub use host::Host;
 pub use machine::Accelerator;
 pub use metadata::{Metadata, relay};

@@ -47,16 +47,18 @@ impl Scratch {
 fn remove_abandoned(parent: &Path) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
-        let ours = entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| name.starts_with(PREFIX));
+        let ours = is_scratch(&entry.file_name().to_string_lossy());
         if ours && entry.file_type()?.is_dir() && is_abandoned(&entry.path()) {
             // Another boot test may be removing it too, and another user's is not ours to remove.
             let _gone_or_not_ours = fs::remove_dir_all(entry.path());
         }
     }
     Ok(())
+}
+
+/// Whether a folder's name is that of a boot test's temporary folder.
+pub(super) fn is_scratch(name: &str) -> bool {
+    name.starts_with(PREFIX)
 }
 
 /// A folder without a lock file is one that is being made.
@@ -68,6 +70,12 @@ fn is_abandoned(folder: &Path) -> bool {
         Ok(()) => true,
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
     }
+}
+
+/// Whether a boot test is at work in the folder.
+pub(super) fn is_held(folder: &Path) -> bool {
+    File::open(folder.join(LOCK))
+        .is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use vmimage_plan::event::{Event, Sink, millis};
 use super::console::{Console, ConsoleEvent};
 use super::disk::{Disk, copy_writable};
 use super::error::BootTestError;
+use super::folder::console_log_name;
 use super::host::Firmware;
 use super::machine::{Accelerator, Machine, Running, Said};
 use super::report::{Boot, Ending};
@@ -92,7 +93,7 @@ impl Session<'_> {
         accelerator: Accelerator,
         sink: Sink<'_>,
     ) -> Result<Boot, BootTestError> {
-        let console_log = self.log_dir.join(format!("boot-{number}.console.log"));
+        let console_log = self.log_dir.join(console_log_name(number));
         let fail = |source| BootTestError::Scratch {
             path: console_log.clone(),
             source,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::num::NonZero;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
@@ -12,10 +12,7 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use super::error::DiskError;
-use super::extents::data_ranges;
-
-/// How much is read at a time.
-const STEP: usize = 1 << 20;
+use crate::sparse::read_bytes;
 
 /// What a finished file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,33 +76,8 @@ pub fn digest_file(path: &Path) -> Result<FileDigest, DiskError> {
 
 fn hash(file: &File, size: u64) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    let zeros = vec![0; STEP];
-    let mut buffer = vec![0; STEP];
-    let mut at = 0;
-    for range in data_ranges(file)? {
-        hash_zeros(&mut hasher, &zeros, range.start - at);
-        at = range.start;
-        while at < range.end {
-            let length = step(range.end - at);
-            file.read_exact_at(&mut buffer[..length], at)?;
-            hasher.update(&buffer[..length]);
-            at += length as u64;
-        }
-    }
-    hash_zeros(&mut hasher, &zeros, size.saturating_sub(at));
+    read_bytes(file, size, &mut |bytes| hasher.update(bytes))?;
     Ok(hex::encode(hasher.finalize()))
-}
-
-fn hash_zeros(hasher: &mut Sha256, zeros: &[u8], mut length: u64) {
-    while length > 0 {
-        let part = step(length);
-        hasher.update(&zeros[..part]);
-        length -= part as u64;
-    }
-}
-
-fn step(left: u64) -> usize {
-    usize::try_from(left).map_or(STEP, |left| left.min(STEP))
 }
 
 #[cfg(test)]

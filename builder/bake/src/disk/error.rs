@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::heavy::Heaviest;
 use crate::sandbox::SandboxError;
 
 /// The largest EBS volume is 64 TiB.
@@ -39,7 +40,7 @@ pub enum DiskError {
     /// The root file system cannot hold the tree.
     #[error(
         "the root of `{image}` is too small: it has {root_mib} MiB, the tree and its free space \
-         need {needed_mib} MiB"
+         need {needed_mib} MiB; the largest in it: {heaviest}"
     )]
     RootTooSmall {
         /// The image.
@@ -48,6 +49,8 @@ pub enum DiskError {
         root_mib: u64,
         /// The least that does.
         needed_mib: u64,
+        /// What takes most of it.
+        heaviest: Heaviest,
     },
     /// No EBS volume is that large.
     #[error(
@@ -61,7 +64,8 @@ pub enum DiskError {
     },
     /// The host's disk is too full.
     #[error(
-        "not enough space for {what} in `{path}`: it needs {needed_mib} MiB, {available_mib} MiB are free"
+        "not enough space for {what} in `{path}`: it needs {needed_mib} MiB, {available_mib} MiB are free; \
+         the largest in the image: {heaviest}"
     )]
     HostFull {
         /// Which file.
@@ -72,6 +76,8 @@ pub enum DiskError {
         needed_mib: u64,
         /// What there is.
         available_mib: u64,
+        /// What takes most of the image.
+        heaviest: Heaviest,
     },
     /// The image's mke2fs does not give the same bytes twice.
     #[error("the image's own mke2fs {found} does not give the same file system twice; 1.47.1 does")]
@@ -93,6 +99,38 @@ pub enum DiskError {
     /// The file system that mke2fs made is not as expected.
     #[error("the root file system is not as mke2fs should have made it: {0}")]
     Malformed(&'static str),
+    /// The disk is shorter than what is on it.
+    #[error(
+        "the disk `{path}` ends before its {parts} do: it has {size} bytes, {which} ends at byte {end}"
+    )]
+    EndsEarly {
+        /// The disk.
+        path: String,
+        /// The bytes that it has.
+        size: u64,
+        /// Of what there is too much: `partitions`, `partition tables` or `clusters`.
+        parts: &'static str,
+        /// The first that does not end in it.
+        which: String,
+        /// Where that ends.
+        end: u64,
+    },
+    /// The disk is not as any program would have made it.
+    #[error("the disk `{path}` is damaged: {what}")]
+    Damaged {
+        /// The disk.
+        path: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The disk is stored in a way that is not read here.
+    #[error("cannot read the disk `{path}`: it has {what}")]
+    Unsupported {
+        /// The disk.
+        path: String,
+        /// What it has.
+        what: &'static str,
+    },
     /// The partition table could not be written.
     #[error("cannot write the partition table of `{path}`")]
     PartitionTable {
@@ -139,12 +177,28 @@ impl DiskError {
                  recipe and ask for `e2fsprogs/SUITE-backports`"
                     .to_owned(),
             ),
+            Self::EndsEarly { .. } | Self::Damaged { .. } => Some(
+                "it was copied incompletely or changed: copy it again, or bake again".to_owned(),
+            ),
+            Self::Unsupported { .. } => {
+                Some("make a plain one of it with `qemu-img convert -O qcow2`".to_owned())
+            }
             Self::Mke2fs { .. }
             | Self::Sandbox(_)
             | Self::Malformed(_)
             | Self::PartitionTable { .. }
             | Self::Io { .. } => None,
         }
+    }
+
+    /// The same, naming `shown` as the place where room is short: an unfinished output lies in a
+    /// directory that nobody asked for.
+    #[must_use]
+    pub(crate) fn in_place_of(mut self, shown: &Path) -> Self {
+        if let Self::HostFull { path, .. } = &mut self {
+            *path = shown.display().to_string();
+        }
+        self
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -130,29 +130,6 @@ pub(crate) fn write_partition_table(
     Ok(())
 }
 
-/// Reads the partition table of `disk`.
-pub fn read_partition_table(disk: &mut File, path: &Path) -> Result<Vec<Partition>, DiskError> {
-    let table = GPT::read_from(disk, SECTOR).map_err(|source| DiskError::PartitionTable {
-        path: path.display().to_string(),
-        source,
-    })?;
-    Ok(table
-        .iter()
-        .filter(|(_, entry)| entry.is_used())
-        .map(|(number, entry)| Partition {
-            number,
-            name: entry.partition_name.as_str().to_owned(),
-            type_guid: Guid::from_disk(entry.partition_type_guid).to_string(),
-            guid: Guid::from_disk(entry.unique_partition_guid).to_string(),
-            offset: entry.starting_lba.saturating_mul(SECTOR),
-            size: (entry.ending_lba.saturating_add(1))
-                .saturating_sub(entry.starting_lba)
-                .saturating_mul(SECTOR),
-            attributes: entry.attribute_bits,
-        })
-        .collect())
-}
-
 fn entry(
     kind: Guid,
     guid: Guid,

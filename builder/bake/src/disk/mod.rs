@@ -7,27 +7,32 @@
 //! `LABEL=root` or not at all. A kernel that is upgraded on a running machine does not reach the EFI
 //! system partition: images are replaced, not upgraded.
 
+mod archived;
 mod boot;
 mod digest;
 mod error;
 mod esp;
 mod ext4;
-mod extents;
 mod fat32;
+mod heavy;
 mod ids;
 mod inodes;
 mod layout;
 mod qcow2;
+mod qcow2_disk;
 mod rootfs;
 mod size;
+mod table;
 
 pub use digest::{FileDigest, digest_file, digest_files};
 pub use error::DiskError;
 pub use ids::Guid;
-pub use layout::{MIB, Partition, read_partition_table};
+pub use layout::{MIB, Partition};
 pub use qcow2::make_qcow2;
+pub use qcow2_disk::Qcow2Disk;
 pub use rootfs::make_rootfs;
 pub use size::{TreeSize, measure_tree};
+pub use table::read_partition_table;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::MetadataExt;
@@ -85,13 +90,10 @@ pub fn make_disk(request: &DiskRequest<'_>) -> Result<DiskReport, DiskError> {
     let boot = boot::find_boot_files(request.tree, image, request.architecture, guids.root)?;
     let boot_bytes = esp::check_esp_size(&boot.files, &image.name, image.disk.esp_mib)?;
     let tree = measure_tree(request.tree)?;
-    let size = size::choose_root_size(image, tree)?;
+    let size = size::choose_root_size(image, tree, request.tree)?;
     let own_bytes = size.inodes * 256 + 16 * MIB;
-    check_space(
-        request.out,
-        "disk.raw",
-        boot_bytes + tree.bytes() + own_bytes,
-    )?;
+    let needed = boot_bytes + tree.bytes() + own_bytes;
+    check_space(request.out, "disk.raw", needed, request.tree)?;
 
     let layout = Layout {
         esp_mib: image.disk.esp_mib,
@@ -139,8 +141,13 @@ fn check_not_too_large(image: &Image) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Fails unless `needed` bytes for `what` are free in `directory`.
-pub fn check_space(directory: &Path, what: &str, needed: u64) -> Result<(), DiskError> {
+/// Fails unless `needed` bytes for `what`, which is made of `tree`, are free in `directory`.
+pub fn check_space(
+    directory: &Path,
+    what: &str,
+    needed: u64,
+    tree: &Path,
+) -> Result<(), DiskError> {
     let available =
         free_bytes(directory).map_err(DiskError::io("ask for the free space of", directory))?;
     if available < needed {
@@ -149,6 +156,7 @@ pub fn check_space(directory: &Path, what: &str, needed: u64) -> Result<(), Disk
             path: directory.display().to_string(),
             needed_mib: needed.div_ceil(MIB),
             available_mib: available / MIB,
+            heaviest: heavy::find_heaviest(tree)?,
         });
     }
     Ok(())
@@ -174,8 +182,13 @@ mod tests {
     #[test]
     fn a_full_host_is_named_with_what_is_needed() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(check_space(directory.path(), "disk.raw", 0).is_ok());
-        let error = check_space(directory.path(), "disk.raw", 1 << 60).unwrap_err();
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::write(tree.path().join("dump.sql"), vec![1; 2 << 20]).unwrap();
+        let check = |needed| check_space(directory.path(), "disk.raw", needed, tree.path());
+        assert!(check(0).is_ok());
+        let error = check(1 << 60).unwrap_err();
+        let end = " MiB are free; the largest in the image: `/dump.sql` 2 MiB";
+        assert!(error.to_string().ends_with(end), "{error}");
         let start = format!(
             "not enough space for disk.raw in `{}`: it needs 1099511627776 MiB, ",
             directory.path().display()

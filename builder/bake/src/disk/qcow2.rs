@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::error::DiskError;
-use super::extents::data_ranges;
+use crate::sparse::data_ranges;
 
 const CLUSTER_BITS: u32 = 16;
 const CLUSTER: u64 = 1 << CLUSTER_BITS;
@@ -79,6 +79,7 @@ fn convert(disk: &File, file: &File) -> io::Result<()> {
     let mut free = tables.data;
     let mut next = 0;
     for range in data_ranges(disk)? {
+        let range = range?;
         let first = (range.start / CLUSTER).max(next);
         next = range.end.div_ceil(CLUSTER);
         for index in first..next {

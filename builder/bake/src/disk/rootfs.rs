@@ -4,13 +4,15 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use tar::{Builder, EntryType, Header};
 
+use super::archived::{Content, placeholder};
 use super::error::DiskError;
 
 /// zstd's own default; each level above it costs more time than it saves bytes.
@@ -34,6 +36,7 @@ pub fn make_rootfs(tree: &Path, target: &Path, source_date_epoch: i64) -> Result
         target,
         latest: u64::try_from(source_date_epoch).unwrap_or(0),
         linked: HashMap::new(),
+        attributes: Attributes::new(),
         builder: Builder::new(encoder),
     };
     archive.append_tree()?;
@@ -50,6 +53,7 @@ struct Archive<'a, W: Write> {
     target: &'a Path,
     latest: u64,
     linked: HashMap<(u64, u64), PathBuf>,
+    attributes: Attributes,
     builder: Builder<W>,
 }
 
@@ -71,7 +75,6 @@ impl<W: Write> Archive<'_, W> {
     }
 
     fn append(&mut self, name: &Path, path: &Path, metadata: &Metadata) -> Result<(), DiskError> {
-        let write = || DiskError::io("write", self.target);
         let mut header = Header::new_ustar();
         header.set_mode(metadata.mode() & 0o7777);
         header.set_uid(metadata.uid().into());
@@ -94,36 +97,61 @@ impl<W: Write> Archive<'_, W> {
             link = Some(first);
         } else if kind.is_file() {
             header.set_entry_type(EntryType::Regular);
-            header.set_size(metadata.len());
         } else if kind.is_fifo() {
             header.set_entry_type(EntryType::Fifo);
         } else if kind.is_char_device() || kind.is_block_device() {
-            set_device(&mut header, metadata).map_err(write())?;
+            set_device(&mut header, metadata).map_err(DiskError::io("archive", path))?;
         } else {
             // A socket means nothing without the process that listens on it.
             return Ok(());
         }
-        let mut records =
-            attributes(path).map_err(DiskError::io("read the attributes of", path))?;
+        let mut records = self
+            .attributes
+            .of(path)
+            .map_err(DiskError::io("read the attributes of", path))?;
+        if header.entry_type() == EntryType::Regular {
+            let content =
+                Content::open(path, metadata.len()).map_err(DiskError::io("read", path))?;
+            return self.append_file(header, (name, path), content, records);
+        }
         set_name(&mut header, name, kind.is_dir(), &mut records);
         if let Some(link) = link {
             set_link(&mut header, &link, &mut records);
         }
+        self.write(header, &records, io::empty())
+            .map_err(DiskError::io("write", self.target))
+    }
+
+    fn append_file(
+        &mut self,
+        mut header: Header,
+        (name, path): (&Path, &Path),
+        content: Content,
+        mut records: Records,
+    ) -> Result<(), DiskError> {
+        header.set_size(content.archived_size());
+        if content.is_sparse() {
+            records.extend(content.sparse_records(name));
+            set_name(&mut header, &placeholder(name), false, &mut Records::new());
+        } else {
+            set_name(&mut header, name, false, &mut records);
+        }
+        self.write(header, &records, content)
+            .map_err(DiskError::io("archive", path))
+    }
+
+    fn write(
+        &mut self,
+        mut header: Header,
+        records: &Records,
+        content: impl Read,
+    ) -> io::Result<()> {
         let records = records
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_slice()));
-        self.builder
-            .append_pax_extensions(records)
-            .map_err(write())?;
+        self.builder.append_pax_extensions(records)?;
         header.set_cksum();
-        if header.entry_type() == EntryType::Regular {
-            let content = File::open(path).map_err(DiskError::io("read", path))?;
-            self.builder
-                .append(&header, content)
-                .map_err(DiskError::io("archive", path))
-        } else {
-            self.builder.append(&header, io::empty()).map_err(write())
-        }
+        self.builder.append(&header, content)
     }
 
     /// The name under which the same file is in the archive already.
@@ -158,28 +186,56 @@ fn set_device(header: &mut Header, metadata: &Metadata) -> io::Result<()> {
     header.set_device_minor(rustix::fs::minor(metadata.rdev()))
 }
 
-type Records = Vec<(String, Vec<u8>)>;
+/// Records of tar's extended headers.
+pub(super) type Records = Vec<(String, Vec<u8>)>;
 
-/// The extended attributes that belong into an archive, as tar's `SCHILY.xattr` records, sorted.
-fn attributes(path: &Path) -> io::Result<Records> {
-    let mut list = vec![0_u8; rustix::fs::llistxattr(path, &mut [0_u8; 0])?];
-    let length = rustix::fs::llistxattr(path, list.as_mut_slice())?;
-    let mut records = Vec::new();
-    for name in list[..length].split(|byte| *byte == 0) {
-        let Ok(text) = std::str::from_utf8(name) else {
-            continue;
-        };
-        // Overlayfs keeps its own records in these.
-        if text.is_empty() || text.starts_with("trusted.") || text.starts_with("user.overlay.") {
-            continue;
+/// Reads extended attributes. The buffers are as large as Linux lets a list of names and a value be
+/// (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`), so nothing has to be asked for its size first.
+struct Attributes {
+    names: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Attributes {
+    fn new() -> Self {
+        Self {
+            names: vec![0; 65_536],
+            value: vec![0; 65_536],
         }
-        let mut value = vec![0_u8; rustix::fs::lgetxattr(path, text, &mut [0_u8; 0])?];
-        let read = rustix::fs::lgetxattr(path, text, value.as_mut_slice())?;
-        value.truncate(read);
-        records.push((format!("SCHILY.xattr.{text}"), value));
     }
-    records.sort();
-    Ok(records)
+
+    /// Every extended attribute of the file at `path`, as tar's `SCHILY.xattr` records, sorted.
+    fn of(&mut self, path: &Path) -> io::Result<Records> {
+        let length = match rustix::fs::llistxattr(path, self.names.as_mut_slice()) {
+            Ok(length) => length,
+            // A file system without them.
+            Err(Errno::OPNOTSUPP) => 0,
+            Err(errno) => return Err(errno.into()),
+        };
+        let mut records = Records::new();
+        for name in self.names[..length].split(|byte| *byte == 0) {
+            // Overlayfs keeps its own records in these.
+            let of_overlay =
+                name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.");
+            if name.is_empty() || of_overlay {
+                continue;
+            }
+            let size = rustix::fs::lgetxattr(path, name, self.value.as_mut_slice())?;
+            records.push((attribute_key(name)?, self.value[..size].to_vec()));
+        }
+        records.sort();
+        Ok(records)
+    }
+}
+
+/// The key of an attribute's record. `=` ends a key, so it is written as GNU tar writes it.
+fn attribute_key(name: &[u8]) -> io::Result<String> {
+    let name = std::str::from_utf8(name).map_err(|_| {
+        let name = String::from_utf8_lossy(name);
+        io::Error::other(format!("the name of `{name}` is not UTF-8"))
+    })?;
+    let name = name.replace('%', "%25").replace('=', "%3D");
+    Ok(format!("SCHILY.xattr.{name}"))
 }
 
 fn set_name(header: &mut Header, name: &Path, is_directory: bool, records: &mut Records) {
@@ -208,10 +264,104 @@ fn copy_field(field: &mut [u8; PLAIN_LENGTH], bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::make_rootfs;
+    use super::{attribute_key, make_rootfs};
+    use std::collections::BTreeMap;
     use std::fs;
     use std::io::Read;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{FileExt, symlink};
+    use std::path::Path;
+
+    /// The records of each entry of an archive, by name.
+    fn records(archive: &Path) -> BTreeMap<String, BTreeMap<String, Vec<u8>>> {
+        let file = fs::File::open(archive).unwrap();
+        let mut archive = tar::Archive::new(zstd::Decoder::new(file).unwrap());
+        let mut found = BTreeMap::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let mut records = BTreeMap::new();
+            for record in entry.pax_extensions().unwrap().into_iter().flatten() {
+                let record = record.unwrap();
+                let key = record.key().unwrap().to_owned();
+                records.insert(key, record.value_bytes().to_vec());
+            }
+            found.insert(entry.path().unwrap().display().to_string(), records);
+        }
+        found
+    }
+
+    #[test]
+    fn extended_attributes_are_archived_byte_by_byte() {
+        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+        let tree = directory.path().join("tree");
+        fs::create_dir_all(&tree).unwrap();
+        fs::write(tree.join("file"), "content").unwrap();
+        fs::write(tree.join("none"), "content").unwrap();
+        let mut expected = BTreeMap::new();
+        for (name, value) in [
+            ("user.odd", &b"\0=\xff"[..]),
+            ("user.a=b%", b"1"),
+            ("user.empty", b""),
+            ("user.long", &[7; 3000]),
+        ] {
+            let flags = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(tree.join("file"), name, value, flags).unwrap();
+            expected.insert(attribute_key(name.as_bytes()).unwrap(), value.to_vec());
+        }
+        assert!(expected.contains_key("SCHILY.xattr.user.a%3Db%25"));
+        let archive = directory.path().join("archive");
+        make_rootfs(&tree, &archive, 1).unwrap();
+        let found = records(&archive);
+        assert_eq!(found["./file"], expected);
+        assert_eq!(found["./none"], BTreeMap::new());
+    }
+
+    /// What other programs make of it is tested with whole disks.
+    #[test]
+    fn long_runs_of_zeros_are_left_out_of_an_archive() {
+        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+        let tree = directory.path().join("tree");
+        fs::create_dir_all(&tree).unwrap();
+        let pieces = [(0, &b"head"[..]), (20 << 30, b"middle")];
+        let sparse = fs::File::create(tree.join("sparse")).unwrap();
+        sparse.set_len(40 << 30).unwrap();
+        for (at, bytes) in pieces {
+            sparse.write_all_at(bytes, at).unwrap();
+        }
+        // Zeros that are no hole on the host are left out in just the same way.
+        let zeros = vec![0; 2 << 20];
+        fs::write(tree.join("zeros"), &zeros).unwrap();
+        let archive = directory.path().join("archive");
+        make_rootfs(&tree, &archive, 1).unwrap();
+        assert!(fs::metadata(&archive).unwrap().len() < 2000);
+
+        let file = fs::File::open(&archive).unwrap();
+        let mut archive = tar::Archive::new(zstd::Decoder::new(file).unwrap());
+        let mut seen = Vec::new();
+        for entry in archive.entries().unwrap().skip(1) {
+            let mut entry = entry.unwrap();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            let map = String::from_utf8(content[..512].to_vec()).unwrap();
+            let name = entry.path().unwrap().display().to_string();
+            seen.push((name, map.trim_end_matches('\0').to_owned(), content.len()));
+        }
+        let half = 20_u64 << 30;
+        assert_eq!(
+            seen,
+            [
+                (
+                    "./GNUSparseFile.0/sparse".to_owned(),
+                    format!("3\n0\n4096\n{half}\n4096\n{}\n0\n", 2 * half),
+                    512 + 2 * 4096
+                ),
+                (
+                    "./GNUSparseFile.0/zeros".to_owned(),
+                    format!("1\n{}\n0\n", 2 << 20),
+                    512
+                ),
+            ]
+        );
+    }
 
     #[test]
     fn an_archive_is_sorted_and_clamped() {

@@ -1,7 +1,9 @@
-//! Owns how large the root file system must be. Must not make it.
+//! Owns how large the root file system must be. Must not make it, and must not depend on how the host
+//! stores the tree: the same tree gives the same size everywhere.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File, Metadata};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -9,7 +11,9 @@ use std::path::Path;
 use vmimage_plan::definition::Image;
 
 use super::error::DiskError;
+use super::heavy::find_heaviest;
 use super::layout::MIB;
+use crate::sparse::{SHORTEST_RUN, zero_runs};
 
 /// Bytes in a block of the root file system.
 pub(crate) const BLOCK: u64 = 4096;
@@ -62,16 +66,35 @@ pub fn measure_tree(root: &Path) -> Result<TreeSize, DiskError> {
                 }
             } else if found.nlink() < 2 || linked.insert((found.dev(), found.ino())) {
                 size.inodes += 1;
-                // Links of up to 59 bytes are kept in their inode.
-                if found.is_file() || found.len() > 59 {
-                    size.blocks += found.len().div_ceil(BLOCK);
-                }
+                size.blocks +=
+                    content_blocks(&path, &found).map_err(DiskError::io("read", &path))?;
             }
         }
         // A block of a directory loses what the next entry does not fit into.
         size.blocks += entry_bytes.div_ceil(BLOCK - 64);
     }
     Ok(size)
+}
+
+/// Blocks for the content of what is no directory. mke2fs makes holes of blocks of zeros, so long runs
+/// of them take no room.
+pub(super) fn content_blocks(path: &Path, metadata: &Metadata) -> io::Result<u64> {
+    let length = metadata.len();
+    if !metadata.is_file() {
+        // Links of up to 59 bytes are kept in their inode.
+        return Ok(if length > 59 {
+            length.div_ceil(BLOCK)
+        } else {
+            0
+        });
+    }
+    let mut blocks = length.div_ceil(BLOCK);
+    if length >= SHORTEST_RUN {
+        for run in zero_runs(&File::open(path)?, length)? {
+            blocks -= (run.end - run.start).div_ceil(BLOCK);
+        }
+    }
+    Ok(blocks)
 }
 
 /// What the root file system is made with.
@@ -87,8 +110,13 @@ impl RootSize {
     }
 }
 
-/// Chooses the size of the root for `tree`, or refuses the size that the image asks for.
-pub(crate) fn choose_root_size(image: &Image, tree: TreeSize) -> Result<RootSize, DiskError> {
+/// Chooses the size of the root for the tree at `root`, which was measured, or refuses the size that
+/// the image asks for.
+pub(crate) fn choose_root_size(
+    image: &Image,
+    tree: TreeSize,
+    root: &Path,
+) -> Result<RootSize, DiskError> {
     let needed_mib = needed_mib(tree, image.disk.root_free_mib);
     let mib = image.disk.root_mib.unwrap_or(needed_mib);
     if mib < needed_mib {
@@ -96,6 +124,7 @@ pub(crate) fn choose_root_size(image: &Image, tree: TreeSize) -> Result<RootSize
             image: image.name.clone(),
             root_mib: mib,
             needed_mib,
+            heaviest: find_heaviest(root)?,
         });
     }
     Ok(RootSize {
@@ -155,6 +184,7 @@ fn count_powers(base: u64, limit: u64) -> u64 {
 mod tests {
     use super::{TreeSize, choose_root_size, measure_tree};
     use crate::manifest::tests::sample_image;
+    use std::os::unix::fs::FileExt;
 
     #[test]
     fn a_root_has_room_for_the_tree_and_what_shall_be_free() {
@@ -163,17 +193,20 @@ mod tests {
             blocks: 300_000,
         };
         let mut image = sample_image();
-        let size = choose_root_size(&image, tree).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("big"), vec![1; 3 << 20]).unwrap();
+        let root = directory.path();
+        let size = choose_root_size(&image, tree, root).unwrap();
         // 1172 MiB of content, 64 MiB of journal and 64 MiB free; the rest is the file system's.
         assert_eq!((size.mib, size.inodes), (1345, 86_080));
         image.disk.root_mib = Some(size.mib);
-        assert!(choose_root_size(&image, tree).is_ok());
+        assert!(choose_root_size(&image, tree, root).is_ok());
         image.disk.root_mib = Some(size.mib - 1);
-        let error = choose_root_size(&image, tree).unwrap_err();
+        let error = choose_root_size(&image, tree, root).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the root of `small` is too small: it has 1344 MiB, the tree and its free space need \
-             1345 MiB"
+             1345 MiB; the largest in it: `/big` 3 MiB"
         );
         assert_eq!(
             error.hint().as_deref(),
@@ -192,6 +225,23 @@ mod tests {
         let expected = TreeSize {
             inodes: 4,
             blocks: 4,
+        };
+        assert_eq!(measure_tree(directory.path()).unwrap(), expected);
+    }
+
+    #[test]
+    fn zeros_are_not_measured_whether_they_are_holes_or_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let data = std::fs::File::create(path("data.mdb")).unwrap();
+        data.set_len(40 << 30).unwrap();
+        data.write_all_at(&[1; 5000], 20 << 30).unwrap();
+        std::fs::write(path("zeros"), vec![0; 3 << 20]).unwrap();
+        std::fs::write(path("short"), vec![0; 8192]).unwrap();
+        // Two blocks of `data.mdb`, two of `short`, one of the directory.
+        let expected = TreeSize {
+            inodes: 4,
+            blocks: 5,
         };
         assert_eq!(measure_tree(directory.path()).unwrap(), expected);
     }

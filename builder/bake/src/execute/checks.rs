@@ -63,12 +63,12 @@ fn check_path(tree: &Tree, path: &str, state: PathState) -> Result<Option<String
 }
 
 fn check_contains(tree: &Tree, path: &str, text: &str) -> Result<Option<String>, BakeError> {
-    let bytes = tree
-        .read(path)
+    let contains = tree
+        .contains(Path::new(path), text.as_bytes())
         .map_err(BakeError::file("read", Path::new(path)))?;
-    Ok(match bytes {
+    Ok(match contains {
         None => Some(format!("`{path}` is missing")),
-        Some(bytes) if String::from_utf8_lossy(&bytes).contains(text) => None,
+        Some(found) if found || text.is_empty() => None,
         Some(_) => Some(format!("`{path}` does not contain `{text}`")),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
@@ -11,9 +12,10 @@ use vmimage_plan::definition::Seal;
 use vmimage_plan::digest::sha256_hex;
 use vmimage_plan::event::{Event, millis};
 
-use super::{BakeError, BakeRequest, OutputFile, Send, Steps, checks, output, stack, step};
+use super::{BakeError, BakeRequest, OutputFile, Send, Steps, checks, stack, step};
 use crate::disk::{
-    DiskReport, DiskRequest, FileDigest, digest_files, make_disk, make_qcow2, make_rootfs,
+    DiskReport, DiskRequest, FileDigest, check_space, digest_files, make_disk, make_qcow2,
+    make_rootfs,
 };
 use crate::layers::{LayerStore, StoredLayer, freeze};
 use crate::manifest::{self, AllocatedEntry, BakeRecord, Manifest, ManifestInput, make_manifest};
@@ -22,13 +24,13 @@ use crate::sandbox::overlay::{Overlay, Upper};
 use crate::sbom;
 use crate::seal::{SealError, SealedRow, check_seal, seal};
 
-/// Seals the tree and makes every output; returns the files.
+/// Seals the tree and makes every output in the directory `unfinished`; returns the files.
 pub(super) fn finish(
     request: &BakeRequest<'_>,
+    unfinished: &Path,
     store: &LayerStore,
     layers: &[StoredLayer],
-    steps: &Steps,
-    send: Send<'_>,
+    (steps, send): (&Steps, Send<'_>),
 ) -> Result<Vec<OutputFile>, BakeError> {
     let mut trees = stack::trees(layers);
     let rows = step(send, "seal", "removing identities and secrets", |_| {
@@ -45,11 +47,10 @@ pub(super) fn finish(
         store,
         trees: &trees,
     };
-    let unfinished = output::begin(request.out)?;
     let sealed = view.read_only("sealed")?;
-    let disk = check_and_make_disk(&view, sealed.path(), &unfinished, send)?;
+    let disk = check_and_make_disk(&view, sealed.path(), unfinished, send)?;
     let digests = step(send, "outputs", "writing and hashing the files", |_| {
-        let digests = make_outputs(request, sealed.path(), &unfinished)?;
+        let digests = make_outputs(request, sealed.path(), unfinished)?;
         Ok((format!("{} files", digests.len()), digests))
     })?;
     let description = Description {
@@ -58,20 +59,14 @@ pub(super) fn finish(
         digests: &digests,
     };
     step(send, "manifest", "describing the image", |_| {
-        let manifest = description.write(request, sealed.path(), &unfinished)?;
+        let manifest = description.write(request, sealed.path(), unfinished)?;
         let outside = manifest.files.len();
         Ok((
             format!("{outside} files that no package has as they are"),
             (),
         ))
     })?;
-    description.write_report(request, &unfinished, steps)?;
-    output::commit(
-        &unfinished,
-        request.out,
-        &request.plan.fingerprint,
-        &request.plan.outputs,
-    )?;
+    description.write_report(request, unfinished, steps)?;
     Ok(digests.iter().map(output_file).collect())
 }
 
@@ -99,6 +94,13 @@ fn make_outputs(
 ) -> Result<Vec<FileDigest>, BakeError> {
     let path = |format: Format| unfinished.join(format.file_name());
     let wanted = &request.plan.outputs;
+    if wanted.contains(&Format::Qcow2) {
+        let raw = path(Format::Raw);
+        let metadata = fs::metadata(&raw).map_err(BakeError::file("read", &raw))?;
+        // As much as of the raw disk is stored; its tables are less than what it leaves out.
+        check_space(unfinished, "disk.qcow2", metadata.blocks() * 512, sealed)
+            .map_err(|error| BakeError::disk(error.in_place_of(request.out)))?;
+    }
     thread::scope(|scope| {
         let rootfs = wanted.contains(&Format::Rootfs).then(|| {
             let epoch = request.plan.source_date_epoch;
@@ -325,5 +327,5 @@ fn make(view: &View<'_>, sealed: &Path, unfinished: &Path) -> Result<DiskReport,
     });
     drop(tools);
     drop(overlay);
-    disk.map_err(BakeError::disk)
+    disk.map_err(|error| BakeError::disk(error.in_place_of(request.out)))
 }

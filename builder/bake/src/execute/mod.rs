@@ -6,7 +6,9 @@ mod finish;
 mod output;
 mod stack;
 
-pub use output::{OutputState, observe_output};
+pub use output::{
+    LeftOver, OutputError, OutputState, Surroundings, observe_output, remove_unfinished,
+};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,10 +28,11 @@ use crate::fetch::{FetchError, Mirrors, fetch};
 use crate::install::InstallError;
 use crate::layers::{ApplyError, LayerStore, StoreError};
 use crate::manifest::{ManifestError, StepEntry};
-use crate::sandbox::SandboxError;
 use crate::sandbox::overlay::Attributes;
+use crate::sandbox::{self, SandboxError};
 use crate::seal::SealError;
 use crate::space::free_bytes;
+use output::{MadeDirectories, Output, check_output};
 
 pub(crate) type Send<'a> = &'a mut dyn FnMut(Event);
 
@@ -53,6 +56,10 @@ pub struct BakeRequest<'a> {
     pub cache: &'a Path,
     /// The output directory.
     pub out: &'a Path,
+    /// The folder with the definitions, in which no image may be put.
+    pub project: &'a Path,
+    /// Who bakes, for whoever finds the output directory locked.
+    pub holder: &'a str,
     /// Which extended attributes overlays may use here.
     pub attributes: Attributes,
 }
@@ -74,6 +81,9 @@ pub struct BakeReport {
     pub files: Vec<OutputFile>,
     /// Peak memory of this process in KiB.
     pub peak_memory_kib: u64,
+    /// What stays behind and should not; the next bake removes it.
+    #[serde(skip)]
+    pub left_over: Option<LeftOver>,
     /// Why it failed, if it did.
     #[serde(skip)]
     pub failure: Option<BakeError>,
@@ -177,11 +187,17 @@ pub enum BakeError {
         #[source]
         source: io::Error,
     },
-    /// The output directory holds something else.
-    #[error("refusing to replace `{path}`: it is not the output of a bake")]
-    ForeignOutput {
-        /// The directory.
-        path: String,
+    /// The cache's file system cannot hold layers.
+    #[error(transparent)]
+    Cache(Box<SandboxError>),
+    /// The image cannot be put where it was asked for.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The plan was made for another lock or image.
+    #[error("cannot do what the plan says: {what}")]
+    Plan {
+        /// What is missing.
+        what: String,
     },
     /// A thread died.
     #[error("cannot finish: a part of vmimage stopped unexpectedly")]
@@ -228,21 +244,25 @@ impl BakeError {
             Self::DamagedLayer { path, .. } => Some(format!(
                 "remove `{path}` and bake again: the layer is then built anew"
             )),
-            Self::ForeignOutput { .. } => {
-                Some("name an empty or a new directory with `--out`".to_owned())
-            }
+            Self::Output(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
             Self::Install { source, .. } => source.hint(),
             Self::Disk(error) => error.hint(),
-            Self::Sandbox { source, .. } => source.hint(),
+            Self::Sandbox { source, .. } | Self::Cache(source) => source.hint(),
             Self::Apply { .. }
             | Self::Seal(_)
             | Self::Checks(_)
             | Self::Manifest(_)
             | Self::File { .. }
+            | Self::Plan { .. }
             | Self::Thread => None,
         }
+    }
+
+    /// Whether something was changed before it failed.
+    pub const fn has_changed_something(&self) -> bool {
+        matches!(self, Self::Output(error) if error.has_changed_something())
     }
 }
 
@@ -256,6 +276,7 @@ pub fn execute(request: &BakeRequest<'_>, sink: Sink<'_>) -> BakeReport {
         steps: Vec::new(),
         files: Vec::new(),
         peak_memory_kib: 0,
+        left_over: None,
         failure: None,
     };
     // Work goes on in threads; events come back over a channel, so that the caller's sink is used
@@ -275,10 +296,13 @@ pub fn execute(request: &BakeRequest<'_>, sink: Sink<'_>) -> BakeReport {
         for event in events {
             sink(event);
         }
-        work.join().unwrap_or(Err(BakeError::Thread))
+        let lost = |_| (Err(BakeError::Thread), None);
+        work.join().unwrap_or_else(lost)
     });
     report.steps = steps.so_far();
     report.peak_memory_kib = peak_memory_kib();
+    let (result, left_over) = result;
+    report.left_over = left_over;
     match result {
         Ok(files) => report.files = files,
         Err(error) => report.failure = Some(error),
@@ -319,13 +343,36 @@ impl Steps {
     }
 }
 
-fn attempt(
+type Attempted = (Result<Vec<OutputFile>, BakeError>, Option<LeftOver>);
+
+/// Locks the output directory around the work; what cannot be removed after it is said.
+fn attempt(request: &BakeRequest<'_>, steps: &Steps, send: Send<'_>) -> Attempted {
+    let around = Surroundings {
+        cache: request.cache,
+        project: request.project,
+    };
+    let mut output = match Output::begin(request.out, around, request.holder) {
+        Ok(output) => output,
+        Err(error) => return (Err(error.into()), None),
+    };
+    match bake_into(&output, request, steps, send) {
+        Ok(files) => match output.commit(&request.plan.fingerprint, &request.plan.outputs) {
+            Ok(left_over) => (Ok(files), left_over),
+            Err(error) => (Err(error.into()), None),
+        },
+        Err(error) => (Err(error), output.abandon()),
+    }
+}
+
+fn bake_into(
+    output: &Output,
     request: &BakeRequest<'_>,
     steps: &Steps,
     send: Send<'_>,
 ) -> Result<Vec<OutputFile>, BakeError> {
+    let target = target(request)?;
+    probe_cache(request.cache, request.attributes)?;
     let store = LayerStore::open(request.cache).map_err(BakeError::Store)?;
-    let target = target(request);
     if !request.plan.fetch.is_empty() {
         step(send, "fetch", "downloading packages", |send| {
             let fetched = fetch(
@@ -341,7 +388,7 @@ fn attempt(
     }
     check_room(request, target)?;
     let layers = stack::build(request, target, &store, send)?;
-    let files = finish::finish(request, &store, &layers, steps, send)?;
+    let files = finish::finish(request, output.path(), &store, &layers, (steps, send))?;
     let name = format!(
         "{}-{}",
         request.image.name,
@@ -355,6 +402,24 @@ fn attempt(
         .collect();
     store.finish(&name, &inputs).map_err(BakeError::Store)?;
     Ok(files)
+}
+
+/// Fails, before anything is resolved or baked, where no image can be put into `out` or the cache
+/// cannot hold layers. A bake looks again: this saves the work before it.
+pub fn check_places(
+    out: &Path,
+    around: Surroundings<'_>,
+    attributes: Attributes,
+) -> Result<(), BakeError> {
+    check_output(out, around)?;
+    probe_cache(around.cache, attributes)
+}
+
+fn probe_cache(cache: &Path, attributes: Attributes) -> Result<(), BakeError> {
+    let made = MadeDirectories::make(cache).map_err(BakeError::file("make", cache))?;
+    sandbox::probe(cache, attributes).map_err(|error| BakeError::Cache(Box::new(error)))?;
+    made.keep();
+    Ok(())
 }
 
 /// Fails before anything is unpacked if the layers that have to be built do not fit.
@@ -387,18 +452,21 @@ fn check_room(request: &BakeRequest<'_>, target: &Target) -> Result<(), BakeErro
     })
 }
 
-/// The plan was made from this lock, so the target is there; an empty one installs nothing.
-fn target<'a>(request: &BakeRequest<'a>) -> &'a Target {
-    static EMPTY: Target = Target {
-        architecture: vmimage_plan::definition::Architecture::X86_64,
-        packages: Vec::new(),
-    };
+/// The packages that the plan was made from.
+fn target<'a>(request: &BakeRequest<'a>) -> Result<&'a Target, BakeError> {
+    let architecture = request.plan.architecture;
     request
         .lock
         .targets
         .iter()
-        .find(|target| target.architecture == request.plan.architecture)
-        .unwrap_or(&EMPTY)
+        .find(|target| target.architecture == architecture)
+        .ok_or_else(|| BakeError::Plan {
+            what: format!(
+                "the lock of `{}` has no packages for {}",
+                request.image.name,
+                architecture.as_str()
+            ),
+        })
 }
 
 /// Runs one step between its events.

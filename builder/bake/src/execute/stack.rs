@@ -94,9 +94,10 @@ fn prepare<'a>(
         .collect();
     let mut work = Vec::new();
     for planned in request.plan.layers.iter().skip(reused) {
-        let Some(recipe) = by_name.get(planned.inputs.recipe.as_str()) else {
-            continue;
-        };
+        let name = planned.inputs.recipe.as_str();
+        let recipe = *by_name.get(name).ok_or_else(|| BakeError::Plan {
+            what: format!("`{}` has no recipe `{name}`", request.image.name),
+        })?;
         let debs = target
             .packages
             .iter()

@@ -15,8 +15,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use vmimage_plan::bake::Format;
 
-use crate::disk::{DiskError, Partition, digest_file, read_partition_table};
+use crate::disk::{DiskError, Partition, Qcow2Disk, digest_file, read_partition_table};
 use crate::manifest::{FILE_NAME, Manifest, ManifestError, OutputEntry, load_manifest};
 
 /// What is known about an image.
@@ -89,6 +90,12 @@ impl InspectError {
                     .to_owned(),
             ),
             Self::Disk(error) => error.hint(),
+            Self::Manifest(ManifestError::Syntax { .. }) => Some(
+                "it was copied incompletely or changed: copy it again, or bake again".to_owned(),
+            ),
+            Self::Manifest(ManifestError::Format { .. }) => {
+                Some("inspect it with the vmimage that baked it, or bake again".to_owned())
+            }
             Self::Unknown { .. } | Self::Read { .. } | Self::Manifest(_) | Self::Unnamed { .. } => {
                 None
             }
@@ -126,10 +133,10 @@ pub fn inspect(file: &Path) -> Result<Inspection, InspectError> {
         verify(file, output)?;
         verified.push(output.name.clone());
     }
-    let partitions = match magic(file)? {
-        Magic::Gpt => read_partitions(file)?,
-        Magic::Other if manifest.is_some() => Vec::new(),
-        Magic::Other => {
+    let partitions = match read_partitions(file)? {
+        Some(partitions) => partitions,
+        None if manifest.is_some() => Vec::new(),
+        None => {
             return Err(InspectError::Unknown {
                 path: file.display().to_string(),
             });
@@ -156,12 +163,13 @@ fn inspect_directory(directory: &Path) -> Result<Inspection, InspectError> {
         verify(&directory.join(&output.name), output)?;
         verified.push(output.name.clone());
     }
-    let disk = directory.join("disk.raw");
-    let partitions = if disk.is_file() {
-        read_partitions(&disk)?
-    } else {
-        Vec::new()
-    };
+    let mut partitions = Vec::new();
+    for format in [Format::Raw, Format::Qcow2] {
+        let disk = directory.join(format.file_name());
+        if partitions.is_empty() && disk.is_file() {
+            partitions = read_partitions(&disk)?.unwrap_or_default();
+        }
+    }
     Ok(Inspection {
         file: directory.to_owned(),
         manifest: Some(manifest),
@@ -203,26 +211,32 @@ fn verify(path: &Path, expected: &OutputEntry) -> Result<(), InspectError> {
     }
 }
 
-enum Magic {
-    Gpt,
-    Other,
-}
-
-/// Looks for a partition table, which starts in the second sector.
-fn magic(path: &Path) -> Result<Magic, InspectError> {
+/// The partitions of a disk, raw or in a qcow2 file; `None` where the file is neither.
+fn read_partitions(path: &Path) -> Result<Option<Vec<Partition>>, InspectError> {
+    let mut file = File::open(path).map_err(|source| read_error(path, source))?;
     let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(1024).read_to_end(&mut start))
+    file.by_ref()
+        .take(1024)
+        .read_to_end(&mut start)
         .map_err(|source| read_error(path, source))?;
-    Ok(match start.get(512..520) {
-        Some(b"EFI PART") => Magic::Gpt,
-        Some(_) | None => Magic::Other,
+    Ok(if Qcow2Disk::is_start_of(&start) {
+        Some(read_partition_table(
+            &mut Qcow2Disk::open(file, path)?,
+            path,
+        )?)
+    } else if is_start_of_disk(&start) {
+        Some(read_partition_table(&mut file, path)?)
+    } else {
+        None
     })
 }
 
-fn read_partitions(path: &Path) -> Result<Vec<Partition>, InspectError> {
-    let mut disk = File::open(path).map_err(|source| read_error(path, source))?;
-    Ok(read_partition_table(&mut disk, path)?)
+/// A disk's table starts in its second sector, and its first says that there is one (UEFI 2.10, table
+/// 5.4); damage to either leaves the other. An empty file is what is left of something.
+fn is_start_of_disk(start: &[u8]) -> bool {
+    start.is_empty()
+        || start.get(512..520) == Some(b"EFI PART")
+        || (start.get(450) == Some(&0xee) && start.get(510..512) == Some(&[0x55, 0xaa]))
 }
 
 fn read_error(path: &Path, source: io::Error) -> InspectError {

@@ -174,3 +174,64 @@ fn what_is_no_image_is_refused() {
         format!("the manifest beside `{}` does not name it", text.display())
     );
 }
+
+/// Without a manifest the disk itself has to show that it is all there; its tables are tested where
+/// they are read.
+#[test]
+fn disks_that_are_not_all_there_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let refusal = |name: &str, content: &[u8]| {
+        let path = directory.path().join(name);
+        fs::write(&path, content).unwrap();
+        let error = inspect(&path).unwrap_err();
+        let text = error.to_string().replace(&path.display().to_string(), name);
+        (text, error.hint().unwrap_or_default())
+    };
+    let mut protective = vec![0; 512];
+    protective[450] = 0xee;
+    protective[510..].copy_from_slice(&[0x55, 0xaa]);
+    let mut table = vec![0; 4096];
+    table[512..520].copy_from_slice(b"EFI PART");
+    for (name, content, expected) in [
+        ("empty.raw", &b""[..], "it is empty"),
+        (
+            "first-sector.raw",
+            &protective,
+            "its partition table cannot be used: the disk has 512 bytes, its header ends at byte 1024",
+        ),
+        (
+            "garbage.raw",
+            &table,
+            "its partition table cannot be used: invalid revision",
+        ),
+        (
+            "cut.qcow2",
+            b"QFI\xfb\0\0\0\x03",
+            "it ends within its header, after 8 bytes",
+        ),
+    ] {
+        let hint = "it was copied incompletely or changed: copy it again, or bake again";
+        assert_eq!(
+            refusal(name, content),
+            (
+                format!("the disk `{name}` is damaged: {expected}"),
+                hint.to_owned()
+            )
+        );
+    }
+    let manifest = sample_manifest().to_json().unwrap();
+    assert_eq!(
+        refusal("manifest.json", &manifest.as_bytes()[..100]),
+        (
+            "cannot read `manifest.json` as a manifest".to_owned(),
+            "it was copied incompletely or changed: copy it again, or bake again".to_owned()
+        )
+    );
+    assert_eq!(
+        refusal("manifest.json", br#"{"format": 9}"#),
+        (
+            "cannot read `manifest.json`: it has format 9, this vmimage reads format 1".to_owned(),
+            "inspect it with the vmimage that baked it, or bake again".to_owned()
+        )
+    );
+}

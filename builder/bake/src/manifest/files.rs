@@ -2,7 +2,7 @@
 //! tree.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::ManifestError;
 use super::dpkg::{Database, read_error};
+use crate::sparse::read_bytes;
 
 /// dpkg's own database; the list of packages says what it holds.
 const DATABASE: &str = "/var/lib/dpkg/";
@@ -120,23 +121,18 @@ fn describe(
 
 fn sha256(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    read_parts(path, |part| hasher.update(part))?;
+    read(path, &mut |part| hasher.update(part))?;
     Ok(hex::encode(hasher.finalize()))
 }
 
 fn md5(path: &Path) -> io::Result<String> {
     let mut hasher = <Md5 as md5::Digest>::new();
-    read_parts(path, |part| md5::Digest::update(&mut hasher, part))?;
+    read(path, &mut |part| md5::Digest::update(&mut hasher, part))?;
     Ok(hex::encode(md5::Digest::finalize(hasher)))
 }
 
-fn read_parts(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(()),
-            length => take(&buffer[..length]),
-        }
-    }
+fn read(path: &Path, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    read_bytes(&file, size, take)
 }

@@ -6,6 +6,7 @@
 
 mod mounts;
 pub mod overlay;
+mod probe;
 mod run;
 pub mod worker;
 
@@ -15,6 +16,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use mounts::Mounts;
+pub use probe::{Obstacle, probe};
 
 /// How long a program may run unless the caller knows better. Configuring the largest package set
 /// takes under a minute; ten times that is a hang.
@@ -81,6 +83,17 @@ pub enum SandboxError {
         #[source]
         source: io::Error,
     },
+    /// No overlay can have its upper layer there.
+    #[error("cannot keep layers in `{path}`: {obstacle}")]
+    Unfit {
+        /// The directory.
+        path: String,
+        /// What is in the way.
+        obstacle: Obstacle,
+        /// What was tried, and how it ended.
+        #[source]
+        source: io::Error,
+    },
     /// A file or directory could not be prepared.
     #[error("cannot prepare `{path}`")]
     Prepare {
@@ -129,6 +142,7 @@ impl SandboxError {
             Self::Start { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
                 "install util-linux 2.38 or newer, which brings `unshare` and `setpriv`".to_owned(),
             ),
+            Self::Unfit { obstacle, .. } => Some(obstacle.hint().to_owned()),
             Self::Mount { .. }
             | Self::Prepare { .. }
             | Self::Start { .. }

@@ -1,5 +1,6 @@
 //! Owns the proof that a tree is sealed. Looks only at the tree, never at what sealing reported.
 
+use std::io;
 use std::path::Path;
 
 use rustix::fs::FileType;
@@ -62,10 +63,8 @@ fn check_row(
                 .iter()
                 .filter(|entry| entry.kind == FileType::RegularFile)
             {
-                if contains(
-                    &read(tree, &entry.path)?.unwrap_or_default(),
-                    text.as_bytes(),
-                ) {
+                let contains = tree.contains(&entry.path, text.as_bytes());
+                if contains.map_err(read_error(&entry.path))? == Some(true) {
                     find(&entry.path, format!("must not contain `{text}`"));
                 }
             }
@@ -85,7 +84,8 @@ fn expect(
         find(Path::new(&row.path), "must be there".to_owned());
     }
     for entry in matched {
-        if read(tree, &entry.path)?.as_deref() != Some(content) {
+        let sealed = tree.has_content(&entry.path, content);
+        if !sealed.map_err(read_error(&entry.path))? {
             let problem = if content.is_empty() {
                 "must be empty".to_owned()
             } else {
@@ -100,20 +100,12 @@ fn expect(
 fn is_empty(tree: &Tree, entry: &Entry) -> Result<bool, SealError> {
     std::fs::read_dir(tree.on_disk(&entry.path))
         .map(|mut entries| entries.next().is_none())
-        .map_err(|source| SealError::Read {
-            path: entry.path.display().to_string(),
-            source,
-        })
+        .map_err(read_error(&entry.path))
 }
 
-fn read(tree: &Tree, path: &Path) -> Result<Option<Vec<u8>>, SealError> {
-    tree.read(&path.to_string_lossy())
-        .map_err(|source| SealError::Read {
-            path: path.display().to_string(),
-            source,
-        })
-}
-
-fn contains(bytes: &[u8], text: &[u8]) -> bool {
-    !text.is_empty() && memchr::memmem::find(bytes, text).is_some()
+fn read_error(path: &Path) -> impl FnOnce(io::Error) -> SealError {
+    move |source| SealError::Read {
+        path: path.display().to_string(),
+        source,
+    }
 }

@@ -228,8 +228,8 @@ fn fill(
             source,
         };
         let stat = tree.stat(&path).map_err(change)?;
-        let before = tree.read(&path).map_err(change)?;
-        if stat.is_some() && before.as_deref() == Some(content) {
+        let is_sealed = tree.has_content(Path::new(&path), content);
+        if stat.is_some() && is_sealed.map_err(change)? {
             continue;
         }
         let (mode, owner) = stat.map_or((0o644, Owner::ROOT), |stat| {

@@ -14,6 +14,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::sparse;
+
 /// An open tree.
 #[derive(Debug)]
 pub struct Tree {
@@ -70,7 +72,7 @@ impl Tree {
     }
 
     /// The content of the file at `path`, following links inside the tree; `None` when there is
-    /// no file.
+    /// no file. For files that are known to be small.
     pub fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         match self.resolve(path, OFlags::RDONLY) {
             Ok(fd) => {
@@ -81,6 +83,41 @@ impl Tree {
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// The regular file at `path`, following links inside the tree; `None` when there is none.
+    /// Unlike [`Self::read`] it takes any name that a file can have, and any size.
+    pub fn open_file(&self, path: &Path) -> io::Result<Option<File>> {
+        // Opening a pipe would wait for somebody who writes into it.
+        match self.resolve(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
+            Ok(fd) => {
+                let file = File::from(fd);
+                Ok(file.metadata()?.is_file().then_some(file))
+            }
+            // `NXIO` is a socket, or a device that is not there.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::NXIO | Errno::LOOP) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Whether the file at `path` has `text` in it; `None` when there is no file.
+    pub fn contains(&self, path: &Path, text: &[u8]) -> io::Result<Option<bool>> {
+        self.open_file(path)?
+            .map(|file| sparse::contains(&file, text))
+            .transpose()
+    }
+
+    /// Whether there is a file at `path` with just this content.
+    pub fn has_content(&self, path: &Path, content: &[u8]) -> io::Result<bool> {
+        let Some(mut file) = self.open_file(path)? else {
+            return Ok(false);
+        };
+        if file.metadata()?.len() != content.len() as u64 {
+            return Ok(false);
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes == content)
     }
 
     /// Writes the file at `path`, replacing what was there; makes missing directories above it.
@@ -158,8 +195,13 @@ impl Tree {
         Ok((fd, name))
     }
 
-    fn resolve(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let path = if path.is_empty() { "/" } else { path };
+    fn resolve(&self, path: impl AsRef<Path>, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let path = path.as_ref();
+        let path = if path.as_os_str().is_empty() {
+            Path::new("/")
+        } else {
+            path
+        };
         openat2(
             &self.root,
             path,
@@ -239,8 +281,8 @@ fn split(path: &str) -> io::Result<(&str, &OsStr)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, Tree};
-    use std::os::unix::fs::symlink;
+    use super::{File, FileType, Mode, OsStr, OsStrExt as _, Owner, Path, Tree};
+    use std::os::unix::fs::{FileExt as _, symlink};
 
     fn own() -> Owner {
         Owner {
@@ -261,6 +303,45 @@ mod tests {
         let missing = tree.write("/abs/file", b"x", 0o644, own());
         drop(missing);
         assert_eq!(std::fs::read_dir(outside.path()).expect("list").count(), 0);
+    }
+
+    #[test]
+    fn large_and_odd_files_are_looked_into() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let tree = Tree::open(root.path()).expect("open");
+        let path = |name: &[u8]| root.path().join(OsStr::from_bytes(name));
+        let sparse = File::create(path(b"sparse")).expect("create");
+        sparse.set_len(4 << 40).expect("enlarge");
+        sparse
+            .write_all_at(b"PRIVATE KEY", 3 << 40)
+            .expect("write far away");
+        // A name that is no text, and a pipe that nobody writes into.
+        std::fs::write(path(b"caf\xe9"), "PRIVATE KEY").expect("write");
+        let pipe = rustix::fs::mknodat(
+            &tree.root,
+            "pipe",
+            FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        );
+        pipe.expect("make a pipe");
+        let contains = |name: &[u8]| {
+            let path = Path::new("/").join(OsStr::from_bytes(name));
+            tree.contains(&path, b"PRIVATE KEY").expect("look")
+        };
+        assert_eq!(contains(b"sparse"), Some(true));
+        assert_eq!(contains(b"caf\xe9"), Some(true));
+        assert_eq!(contains(b"pipe"), None);
+        assert_eq!(contains(b""), None);
+        assert_eq!(contains(b"none"), None);
+        let is = |name: &str, content: &[u8]| {
+            tree.has_content(&Path::new("/").join(name), content)
+                .expect("look")
+        };
+        assert!(!is("sparse", b""));
+        assert!(!is("pipe", b""));
+        std::fs::write(path(b"empty"), "").expect("write");
+        assert!(is("empty", b"") && !is("empty", b"x") && !is("none", b""));
     }
 
     #[test]

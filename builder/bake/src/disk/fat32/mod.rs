@@ -123,7 +123,9 @@ pub(crate) fn write_volume(
 ) -> io::Result<()> {
     let mut root = BTreeMap::new();
     for (path, content) in files {
-        insert(&mut root, path, content);
+        insert(&mut root, path, content).map_err(|Clash| {
+            io::Error::other(format!("`{path}` clashes with another file or directory"))
+        })?;
     }
     let mut volume = Volume {
         disk,
@@ -136,19 +138,28 @@ pub(crate) fn write_volume(
     volume.write_boot_sectors(volume_id, first)
 }
 
-fn insert(directory: &mut BTreeMap<String, Node>, path: &str, content: &Content) {
-    match path.split_once('/') {
-        None => {
-            directory.insert(path.to_owned(), Node::File(content.clone()));
-        }
-        Some((name, rest)) => {
-            let node = directory
-                .entry(name.to_owned())
-                .or_insert_with(|| Node::Directory(BTreeMap::new()));
-            if let Node::Directory(inner) = node {
-                insert(inner, rest, content);
-            }
-        }
+/// Two files have one path, or one of them lies below the other.
+struct Clash;
+
+fn insert(
+    directory: &mut BTreeMap<String, Node>,
+    path: &str,
+    content: &Content,
+) -> Result<(), Clash> {
+    let (name, rest) = path.split_once('/').unwrap_or((path, ""));
+    // FAT takes `EFI` and `efi` for the same.
+    let key = directory.keys().find(|key| key.eq_ignore_ascii_case(name));
+    let key = key.map_or(name, String::as_str).to_owned();
+    if rest.is_empty() {
+        let earlier = directory.insert(key, Node::File(content.clone()));
+        return earlier.map_or(Ok(()), |_| Err(Clash));
+    }
+    let node = directory
+        .entry(key)
+        .or_insert_with(|| Node::Directory(BTreeMap::new()));
+    match node {
+        Node::Directory(inner) => insert(inner, rest, content),
+        Node::File(_) => Err(Clash),
     }
 }
 
@@ -333,6 +344,27 @@ mod tests {
                 (shape.cluster_bytes(), shape.is_fat32()),
                 (cluster, fat32),
                 "{mib}"
+            );
+        }
+    }
+
+    #[test]
+    fn paths_that_clash_are_refused() {
+        let write = |paths: &[&str]| {
+            let file = |path: &&str| ((*path).to_owned(), Content::Text("x".to_owned()));
+            let files: Vec<_> = paths.iter().map(file).collect();
+            let disk = tempfile::tempfile().unwrap();
+            write_volume(&disk, 0, Shape::for_size(34 << 20), 7, &files)
+        };
+        assert!(write(&["EFI/BOOT/BOOTX64.EFI", "efi/linux", "loader/a"]).is_ok());
+        for (paths, clash) in [
+            (["loader", "loader/loader.conf"], "loader/loader.conf"),
+            (["loader/loader.conf", "Loader"], "Loader"),
+            (["a/linux", "a/LINUX"], "a/LINUX"),
+        ] {
+            assert_eq!(
+                write(&paths).unwrap_err().to_string(),
+                format!("`{clash}` clashes with another file or directory")
             );
         }
     }
