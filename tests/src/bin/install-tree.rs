@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use vmimage_bake::deb::Deb;
-use vmimage_bake::install::{Namespace, configure, extract, reconcile};
+use vmimage_bake::install::{Answers, Namespace, configure, extract, reconcile};
 use vmimage_bake::sandbox::Sandbox;
 use vmimage_bake::sandbox::overlay::{Attributes, Overlay, Upper};
 use vmimage_plan::lock::LockedPackage;
@@ -50,8 +50,8 @@ fn install(list: &Path, work: &Path, tree: &Path) -> Result<(), Box<dyn Error>> 
                 locked,
             })
             .collect();
-        let extracted = extract(&debs, &files, &mut namespace, THREADS, &|_| {})?;
-        reconcile(&extracted, &paths(&below))?;
+        let mut extracted = extract(&debs, &files, &mut namespace, THREADS, &|_| {})?;
+        reconcile(&mut extracted, &paths(&below), &[])?;
         below.insert(0, files);
         let upper = Upper {
             changes: &changes,
@@ -59,7 +59,7 @@ fn install(list: &Path, work: &Path, tree: &Path) -> Result<(), Box<dyn Error>> 
         };
         let overlay = Overlay::mount(&paths(&below), Some(upper), &root, Attributes::Trusted)?;
         let sandbox = Sandbox::new(overlay.path(), SOURCE_DATE_EPOCH)?;
-        configure(&extracted, &sandbox, &[], &mut |_| {})?;
+        configure(&extracted, &sandbox, &Answers::default(), &mut |_| {})?;
         below.insert(0, changes);
     }
     let merged = work.join("merged");
