@@ -8,7 +8,7 @@ use crate::digest::sha256_hex;
 use crate::lock::{Lock, LockedPackage, Target};
 
 /// Raised whenever the code that builds layers changes what comes out for the same inputs.
-pub const ENGINE: u32 = 3;
+pub const ENGINE: u32 = 4;
 
 /// Everything that decides what is in a layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

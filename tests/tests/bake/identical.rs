@@ -1,8 +1,10 @@
 //! Two bakes of one lock are identical bit for bit, and a third does nothing.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::process::{Command, Stdio};
 
-use vmimage_tests::project::{Project, is_full_run, sha256};
+use vmimage_tests::project::{Project, is_full_run, run, sha256};
 
 const FILES: [&str; 6] = [
     "disk.raw",
@@ -31,7 +33,28 @@ fn bake(project: &Project, image: &str, standins: &str) {
     project.done(&arguments(image, standins));
 }
 
-fn two_bakes_of(image: &str) {
+/// Bakes as on another machine: with a file mode mask of its own, and a cache in a place whose
+/// set-group-id bit everything inherits.
+fn bake_elsewhere(project: &Project, image: &str, standins: &str, umask: &str) {
+    let cache = project.path("cache");
+    chown(&cache, None, Some(4)).expect("give the cache to a group");
+    fs::set_permissions(&cache, Permissions::from_mode(0o2770)).expect("set its mode");
+    let command = project.command(&arguments(image, standins));
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "umask $0 && exec \"$@\"", umask])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(project.path(""))
+        .stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    let ran = run(&mut shell);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+fn two_bakes_of(image: &str, umask: &str) {
     let first = Project::new();
     let standins = first.standins();
     first.done(&["lock", image, "--stand-in", &standins]);
@@ -39,7 +62,7 @@ fn two_bakes_of(image: &str) {
     let second = Project::new();
     let lock = format!("images/{image}.lock");
     fs::copy(first.path(&lock), second.path(&lock)).expect("copy the lock");
-    bake(&second, image, &standins);
+    bake_elsewhere(&second, image, &standins, umask);
     for file in FILES {
         let name = format!("out/{file}");
         assert_eq!(
@@ -69,18 +92,18 @@ fn nothing_changed(project: &Project, image: &str, standins: &str) {
 
 #[test]
 fn a_small_trixie_image() {
-    two_bakes_of("small");
+    two_bakes_of("small", "077");
 }
 
 #[test]
 fn a_small_bookworm_image() {
-    two_bakes_of("small-bookworm");
+    two_bakes_of("small-bookworm", "027");
 }
 
 #[test]
 fn the_large_image_where_asked_for() {
     // `make test-full` asks for it: it takes minutes.
     if is_full_run() {
-        two_bakes_of("virtualmin");
+        two_bakes_of("virtualmin", "077");
     }
 }

@@ -23,7 +23,8 @@ pub(crate) fn differences(reference: &Path, ours: &Path) -> Vec<String> {
         .collect()
 }
 
-fn records(root: &Path) -> BTreeMap<String, String> {
+/// Everything that dpkg, apt and debconf have on record in a tree.
+pub(crate) fn records(root: &Path) -> BTreeMap<String, String> {
     let database = root.join("var/lib/dpkg");
     let mut records = BTreeMap::new();
     add_stanzas(&mut records, "status", &database.join("status"));

@@ -2,17 +2,22 @@
 //! same dpkg database. Needs root, apt, mmdebstrap and Debian's archive.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
 
+mod chance;
 mod database;
+mod odd;
+mod package;
 mod tree;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use vmimage_plan::lock::LockedPackage;
+use vmimage_tests::project::is_full_run;
 
 /// Small, but with every kind of maintainer script: users, triggers, debconf, ucf, alternatives,
 /// overrides of attributes, units, bytecode, conffiles, Pre-Depends, modules of Apache and PHP.
@@ -36,19 +41,73 @@ const PACKAGES: [&str; 17] = [
     "systemd-sysv",
 ];
 
+/// Packages made by chance are tried with these seeds; a full run tries as many again as this.
+const SEEDS: u64 = 6;
+const SEEDS_OF_A_FULL_RUN: u64 = 60;
+
+/// The trees that both tests begin with.
+struct Trees {
+    place: PathBuf,
+    reference: PathBuf,
+    ours: PathBuf,
+    begun: SystemTime,
+}
+
+fn trees() -> &'static Trees {
+    static TREES: OnceLock<Trees> = OnceLock::new();
+    TREES.get_or_init(|| {
+        // One place for all runs, because nothing drops what a static holds.
+        let place = PathBuf::from("/var/tmp/vmimage-install-equals-dpkg");
+        fs::create_dir_all(&place).unwrap();
+        fs::remove_dir_all(&place).unwrap();
+        fs::create_dir_all(&place).unwrap();
+        let begun = SystemTime::now();
+        let reference = bootstrap(&place);
+        let ours = install(&place);
+        Trees {
+            place,
+            reference,
+            ours,
+            begun,
+        }
+    })
+}
+
+#[test]
+fn packages_made_by_chance_end_up_as_dpkg_leaves_them() {
+    let trees = trees();
+    let seeds = if is_full_run() {
+        SEEDS_OF_A_FULL_RUN
+    } else {
+        SEEDS
+    };
+    let seeds = 1..=seeds;
+    for seed in seeds {
+        let place = trees.place.join("odd");
+        fs::create_dir_all(&place).unwrap();
+        fs::remove_dir_all(&place).unwrap();
+        fs::create_dir_all(&place).unwrap();
+        let work = trees.place.join("work");
+        let differences = odd::differences(&trees.ours, &work, &place, seed);
+        assert!(
+            differences.is_empty(),
+            "seed {seed}; dpkg, then ours:\n{}",
+            differences.join("\n")
+        );
+    }
+}
+
 #[test]
 fn packages_end_up_as_apt_and_dpkg_leave_them() {
-    let directory = tempfile::Builder::new()
-        .prefix("vmimage-install-")
-        .tempdir_in("/var/tmp")
-        .unwrap();
-    let place = directory.path();
-    let begun = SystemTime::now();
-    let reference = bootstrap(place);
-    let ours = install(place);
+    let Trees {
+        reference,
+        ours,
+        begun,
+        ..
+    } = trees();
     let differences = [
-        tree::differences(&reference, &ours, begun),
-        database::differences(&reference, &ours),
+        tree::differences(reference, ours, *begun),
+        database::differences(reference, ours),
     ]
     .concat();
     assert!(
@@ -58,7 +117,7 @@ fn packages_end_up_as_apt_and_dpkg_leave_them() {
     );
     for check in ["--audit", "--verify"] {
         let output = Command::new("chroot")
-            .arg(&ours)
+            .arg(ours)
             .args(["dpkg", check])
             .output()
             .unwrap();

@@ -2,13 +2,14 @@
 //! the digest is computed.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::PathBuf;
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 
 use vmimage_plan::lock::LockedPackage;
 
 use super::compression::decompress;
 use super::control::{Control, ControlFile};
+use super::copy::{Copying, UncompressedCopy};
 use super::error::DebError;
 use super::hashing::Hashing;
 use super::paragraph::Paragraph;
@@ -41,6 +42,10 @@ pub struct Member {
     pub uid: u32,
     /// Numeric group.
     pub gid: u32,
+    /// The owner's name; empty where there is none.
+    pub user: Vec<u8>,
+    /// The group's name; empty where there is none.
+    pub group: Vec<u8>,
     /// Seconds since 1970.
     pub mtime: u64,
 }
@@ -66,8 +71,17 @@ impl Deb {
     /// its content. Verifies size, digest and identity; `visit` may have been called before a wrong
     /// digest is noticed, so that what it made counts only when this returns `Ok`.
     pub fn read<E: From<DebError>>(&self, visit: &mut Visit<'_, E>) -> Result<Control, E> {
+        self.read_copying(None, visit)
+    }
+
+    /// As [`Self::read`]; with `copy`, also writes the same package without compression there.
+    pub fn read_copying<E: From<DebError>>(
+        &self,
+        copy: Option<&Path>,
+        visit: &mut Visit<'_, E>,
+    ) -> Result<Control, E> {
         let mut failure = None;
-        let result = self.read_members(&mut |control, member, content| {
+        let result = self.read_members(copy, &mut |control, member, content| {
             visit(control, member, content).map_err(|error| {
                 failure = Some(error);
                 Stopped::Visitor
@@ -81,6 +95,22 @@ impl Deb {
                 self.verify()?;
                 Err(failure.unwrap_or_else(|| self.malformed("it was not read to its end").into()))
             }
+        }
+    }
+
+    /// Reads the control member alone. Nothing is verified but the package's identity: whoever uses
+    /// its files reads the whole .deb.
+    pub fn control(&self) -> Result<Control, DebError> {
+        let reader = BufReader::with_capacity(READ_SIZE, self.open()?);
+        let mut archive = ar::Archive::new(reader);
+        let read = self
+            .check_format_version(&mut archive)
+            .and_then(|()| self.control_tar(&mut archive))
+            .and_then(|tar| self.parse_control_tar(&tar));
+        match read {
+            // A damaged file explains whatever was found in it.
+            Err(error) => Err(self.verify().err().unwrap_or(error)),
+            Ok(control) => self.check_identity(&control).map(|()| control),
         }
     }
 
@@ -107,13 +137,29 @@ impl Deb {
         Ok(Hashing::new(file))
     }
 
-    fn read_members(&self, visit: &mut Visit<'_, Stopped>) -> Result<Control, Stopped> {
+    fn read_members(
+        &self,
+        copy: Option<&Path>,
+        visit: &mut Visit<'_, Stopped>,
+    ) -> Result<Control, Stopped> {
         let reader = BufReader::with_capacity(READ_SIZE, self.open()?);
         let mut archive = ar::Archive::new(reader);
         self.check_format_version(&mut archive)?;
-        let control = self.read_control(&mut archive)?;
+        let control_tar = self.control_tar(&mut archive)?;
+        let control = self.parse_control_tar(&control_tar)?;
         self.check_identity(&control)?;
-        self.read_data(&mut archive, &control, visit)?;
+        match copy {
+            None => self.read_data(&mut archive, &control, &mut io::sink(), visit)?,
+            Some(path) => {
+                let uncopied = |source| DebError::Copy {
+                    path: self.name(),
+                    source,
+                };
+                let mut copy = UncompressedCopy::begin(path, &control_tar).map_err(uncopied)?;
+                self.read_data(&mut archive, &control, &mut copy, visit)?;
+                copy.finish().map_err(uncopied)?;
+            }
+        }
         let mut reader = archive
             .into_inner()
             .map_err(|source| self.unreadable(source))?;
@@ -136,7 +182,8 @@ impl Deb {
         }
     }
 
-    fn read_control(&self, archive: &mut Members) -> Result<Control, DebError> {
+    /// The control member without its compression.
+    fn control_tar(&self, archive: &mut Members) -> Result<Vec<u8>, DebError> {
         let (name, member) = self.next_member(archive)?;
         let input = decompress(&name, "control.tar", BufReader::new(member))
             .ok_or_else(|| {
@@ -145,7 +192,16 @@ impl Deb {
                 ))
             })?
             .map_err(|source| self.unreadable(source))?;
-        let mut tar = tar::Archive::new(input.take(CONTROL_LIMIT));
+        let mut tar = Vec::new();
+        input
+            .take(CONTROL_LIMIT)
+            .read_to_end(&mut tar)
+            .map_err(|source| self.unreadable(source))?;
+        Ok(tar)
+    }
+
+    fn parse_control_tar(&self, tar: &[u8]) -> Result<Control, DebError> {
+        let mut tar = tar::Archive::new(tar);
         let mut control = Control::default();
         let mut found = false;
         for entry in tar.entries().map_err(|source| self.unreadable(source))? {
@@ -193,10 +249,7 @@ impl Deb {
     }
 
     fn parse_control(&self, bytes: &[u8]) -> Result<Paragraph, DebError> {
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            self.malformed(&format!("its control paragraph is not UTF-8 ({error})"))
-        })?;
-        Paragraph::parse(text).map_err(|line| {
+        Paragraph::parse(bytes).map_err(|line| {
             self.malformed(&format!("line {line} of its control paragraph is no field"))
         })
     }
@@ -223,6 +276,7 @@ impl Deb {
         &self,
         archive: &mut Members,
         control: &Control,
+        copy: &mut dyn Write,
         visit: &mut Visit<'_, Stopped>,
     ) -> Result<(), Stopped> {
         let (name, member) = self.next_member(archive)?;
@@ -237,7 +291,7 @@ impl Deb {
             ))
         })?
         .map_err(|source| self.unreadable(source))?;
-        let mut tar = tar::Archive::new(input);
+        let mut tar = tar::Archive::new(Copying { input, copy });
         for entry in tar.entries().map_err(|source| self.unreadable(source))? {
             let mut entry = entry.map_err(|source| self.unreadable(source))?;
             if let Some(member) = self.member(&entry)? {
@@ -283,6 +337,8 @@ impl Deb {
             mode: header.mode().map_err(|source| self.unreadable(source))? & 0o7777,
             uid: number(header.uid())?,
             gid: number(header.gid())?,
+            user: header.username_bytes().unwrap_or_default().to_vec(),
+            group: header.groupname_bytes().unwrap_or_default().to_vec(),
             mtime: header.mtime().map_err(|source| self.unreadable(source))?,
         }))
     }

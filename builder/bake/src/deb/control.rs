@@ -30,7 +30,7 @@ pub struct ControlFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conffile {
     /// Its absolute path.
-    pub path: String,
+    pub path: Vec<u8>,
     /// Whether an upgrade removes it; such a file is not shipped.
     pub remove_on_upgrade: bool,
 }
@@ -104,16 +104,18 @@ impl Control {
 
     /// Its configuration files.
     pub fn conffiles(&self) -> Vec<Conffile> {
-        self.lines("conffiles")
-            .filter_map(|line| {
-                let (path, remove_on_upgrade) = match line.strip_prefix("remove-on-upgrade ") {
-                    Some(path) => (path.trim(), true),
-                    None => (line.as_str(), false),
-                };
-                path.starts_with('/').then(|| Conffile {
-                    path: path.to_owned(),
-                    remove_on_upgrade,
-                })
+        self.file("conffiles")
+            .unwrap_or_default()
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::trim_ascii)
+            .map(|line| match line.strip_prefix(b"remove-on-upgrade ") {
+                Some(path) => (path.trim_ascii(), true),
+                None => (line, false),
+            })
+            .filter(|(path, _)| path.starts_with(b"/"))
+            .map(|(path, remove_on_upgrade)| Conffile {
+                path: path.to_vec(),
+                remove_on_upgrade,
             })
             .collect()
     }

@@ -14,6 +14,15 @@ pub enum DebError {
         #[source]
         source: io::Error,
     },
+    /// It could not be written again without compression.
+    #[error("cannot write `{path}` without compression")]
+    Copy {
+        /// The .deb.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Its size is not the lock's.
     #[error("`{path}` has {found} bytes and not {expected}")]
     Size {
@@ -80,6 +89,7 @@ impl DebError {
                 "remove `{path}`, and the next bake downloads it again"
             )),
             Self::Read { .. }
+            | Self::Copy { .. }
             | Self::Format { .. }
             | Self::Identity { .. }
             | Self::UnsafePath { .. }

@@ -4,6 +4,7 @@
 mod archive;
 mod compression;
 mod control;
+mod copy;
 mod error;
 #[cfg(test)]
 pub(crate) mod handmade;

@@ -4,10 +4,12 @@ use std::cmp::Ordering;
 use std::fs;
 use std::io::Read;
 
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use vmimage_plan::lock::LockedPackage;
 
 use super::handmade::{Entry, Handmade, file};
-use super::paragraph::Paragraph;
+use super::paragraph::{Malformed, Paragraph};
 use super::relation::{Operator, Relation, compare_versions, parse_relations};
 use super::{Control, Deb, DebError, Kind, Member};
 
@@ -190,22 +192,67 @@ fn another_package_under_the_name_is_refused() {
 
 #[test]
 fn paragraphs_keep_fields_as_written() {
-    let paragraph =
-        Paragraph::parse("Package: a\nDescription: short \n long\n .\n more\n").unwrap();
+    let text = b"Package: a\nMaintainer: J\xf6rg\nDescription: short \n long\n .\n more\n";
+    let paragraph = Paragraph::parse(text).unwrap();
     assert_eq!(
         paragraph.fields().collect::<Vec<_>>(),
         vec![
-            ("Package", "a"),
-            ("Description", "short \n long\n .\n more")
+            ("Package", b"a".as_slice()),
+            ("Maintainer", b"J\xf6rg"),
+            ("Description", b"short \n long\n .\n more")
         ]
     );
     assert_eq!(paragraph.get("package"), Some("a"));
+    assert_eq!(paragraph.get("maintainer"), None);
+    assert_eq!(paragraph.to_bytes(), text);
+    assert_eq!(Paragraph::parse(b"Package: a\nnonsense\n"), Err(2));
+    assert_eq!(Paragraph::parse(b" continuation\n"), Err(1));
+}
+
+#[test]
+fn a_malformed_paragraph_is_named() {
+    let text = b"Package: a\nVersion: 1\n\n\nPackage: b\n\n";
+    let packages: Vec<_> = Paragraph::parse_all(text)
+        .unwrap()
+        .iter()
+        .map(|paragraph| paragraph.get("Package").unwrap().to_owned())
+        .collect();
+    assert_eq!(packages, ["a", "b"]);
     assert_eq!(
-        paragraph.to_string(),
-        "Package: a\nDescription: short \n long\n .\n more\n"
+        Paragraph::parse_all(b"Package: a\n\nPackage: b\nnonsense\n\nPackage: c\n"),
+        Err(Malformed {
+            line: 4,
+            paragraph: "Package: b".to_owned()
+        })
     );
-    assert_eq!(Paragraph::parse("Package: a\nnonsense\n"), Err(2));
-    assert_eq!(Paragraph::parse(" continuation\n"), Err(1));
+}
+
+#[test]
+fn a_copy_without_compression_is_the_same_package() {
+    let directory = TempDir::new().unwrap();
+    for content in ["even", "odd"] {
+        let mut handmade = Handmade::new("tool", vec![file("./usr/a", content)]);
+        handmade.control = vec![("postinst", "#!/bin/sh\n")];
+        let deb = handmade.write(directory.path());
+        let copy = directory.path().join("copy.deb");
+        let mut nothing = |_: &Control, _, _: &mut dyn Read| Ok(());
+        let control = deb
+            .read_copying::<DebError>(Some(&copy), &mut nothing)
+            .unwrap();
+        assert_eq!(deb.control().unwrap(), control);
+        handmade.compression = "";
+        assert_eq!(fs::read(&copy).unwrap().len(), handmade.bytes().len());
+        let bytes = fs::read(&copy).unwrap();
+        let again = Deb {
+            locked: LockedPackage {
+                sha256: hex::encode(Sha256::digest(&bytes)),
+                size: bytes.len() as u64,
+                ..deb.locked.clone()
+            },
+            path: copy,
+        };
+        assert_eq!(read(&again).unwrap(), read(&deb).unwrap());
+    }
 }
 
 #[test]

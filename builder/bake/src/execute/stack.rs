@@ -18,7 +18,9 @@ use vmimage_plan::lock::Target;
 use super::{BakeError, BakeRequest, Send};
 use crate::deb::Deb;
 use crate::fetch::deb_path;
-use crate::install::{Extracted, Namespace, Progress, configure, extract, reconcile};
+use crate::install::{
+    Answers, Extracted, FileBefore, Namespace, Progress, configure, extract, reconcile,
+};
 use crate::layers::{
     LayerStore, StoredLayer, UnfinishedLayer, apply_files_before_packages, apply_recipe, freeze,
 };
@@ -169,8 +171,8 @@ fn build_each(
             step: step.clone(),
             doing: "unpacking packages".to_owned(),
         });
-        let extracted = extracted.recv().map_err(|RecvError| BakeError::Thread)??;
-        build_layer(request, store, item, &extracted, layers, send)?;
+        let mut extracted = extracted.recv().map_err(|RecvError| BakeError::Thread)??;
+        build_layer(request, store, item, &mut extracted, layers, send)?;
         let stored = store
             .commit(&item.layer, &item.planned.inputs)
             .map_err(BakeError::Store)?;
@@ -189,7 +191,7 @@ fn build_layer(
     request: &BakeRequest<'_>,
     store: &LayerStore,
     item: &Work<'_>,
-    extracted: &Extracted,
+    extracted: &mut Extracted,
     below: &[StoredLayer],
     send: Send<'_>,
 ) -> Result<(), BakeError> {
@@ -205,7 +207,8 @@ fn build_layer(
         recipe: recipe.name.clone(),
         source: Box::new(source),
     };
-    reconcile(extracted, lower.get(1..).unwrap_or_default()).map_err(install)?;
+    let below_files = lower.get(1..).unwrap_or_default();
+    reconcile(extracted, below_files, &files_before(recipe)).map_err(install)?;
     let changes = item.layer.changes();
     let upper = Upper {
         changes: &changes,
@@ -219,7 +222,14 @@ fn build_layer(
     };
     let sandbox = Sandbox::new(overlay.path(), epoch).map_err(BakeError::sandbox(&what))?;
     apply_files_before_packages(overlay.path(), recipe).map_err(apply)?;
-    let configured = configure(extracted, &sandbox, &recipe.debconf, &mut |progress| {
+    let own = own_files(request, recipe);
+    let before: Vec<&str> = files_before(recipe).iter().map(|file| file.path).collect();
+    let answers = Answers {
+        debconf: &recipe.debconf,
+        before_packages: &before,
+        files: &own,
+    };
+    let configured = configure(extracted, &sandbox, &answers, &mut |progress| {
         send(progress_event(&what, progress));
     });
     configured.map_err(install)?;
@@ -230,6 +240,28 @@ fn build_layer(
         freeze(directory, epoch).map_err(BakeError::file("freeze", directory))?;
     }
     Ok(())
+}
+
+fn files_before(recipe: &Recipe) -> Vec<FileBefore<'_>> {
+    let files = recipe.files.iter().filter(|file| file.before_packages);
+    files
+        .map(|file| FileBefore {
+            path: &file.path,
+            content: &file.content.bytes,
+        })
+        .collect()
+}
+
+/// The files that are there before the recipe's packages: its own of that kind, and those of the
+/// recipes below it.
+fn own_files<'a>(request: &BakeRequest<'a>, recipe: &'a Recipe) -> Vec<&'a str> {
+    let recipes = request.image.recipes.iter();
+    recipes
+        .take_while(|below| below.name != recipe.name)
+        .flat_map(|below| &below.files)
+        .chain(recipe.files.iter().filter(|file| file.before_packages))
+        .map(|file| file.path.as_str())
+        .collect()
 }
 
 /// The directories of layers, topmost first, as an overlay wants them.

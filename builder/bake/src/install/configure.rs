@@ -16,8 +16,10 @@ use super::diversions::Diversion;
 use super::dpkg::Dpkg;
 use super::error::InstallError;
 use super::extract::{Extracted, Unpacked, file_error};
+use super::handover;
 use super::marks::{self, Mark};
 use super::order::{self, Wave};
+use super::own_files::OwnFiles;
 use super::records::{self, Records, write_control_file};
 use crate::deb::Control;
 use crate::deb::paragraph::Paragraph;
@@ -31,6 +33,20 @@ const PREINST: &str = concat!(
 /// The file system table of a system that has none yet.
 const FSTAB: &str = "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n";
 
+/// What the definition has decided in advance.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answers<'a> {
+    /// Answers to debconf's questions.
+    pub debconf: &'a [Debconf],
+    /// Absolute paths of the files that this recipe has written before its packages. They win over
+    /// what a package ships there.
+    pub before_packages: &'a [&'a str],
+    /// Absolute paths of all files that this recipe and those below it write. Where a package ships one
+    /// of them as its configuration file, dpkg keeps the recipe's; what the package brought
+    /// is not left beside it, for there is nobody who has yet to compare the two.
+    pub files: &'a [&'a str],
+}
+
 /// What configuring a layer did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configured {
@@ -43,10 +59,14 @@ pub struct Configured {
 /// Configures the unpacked packages in `sandbox`, whose tree shows the layers below, the layer's
 /// `files` and on top the directory that receives its changes. Afterwards dpkg's database is what
 /// apt and dpkg would have left.
+///
+/// The order is one that apt and dpkg might have taken too: what a system starts with; then every
+/// package that depends on nothing but its .deb counts as unpacked; then, wave after wave, dpkg
+/// unpacks the others and configures all.
 pub fn configure(
     extracted: &Extracted,
     sandbox: &Sandbox,
-    debconf: &[Debconf],
+    answers: &Answers<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Configured, InstallError> {
     let root = sandbox.root();
@@ -68,13 +88,13 @@ pub fn configure(
         records,
         dpkg: Dpkg {
             sandbox,
-            binds: deferred.binds(),
+            stand_ins: Deferred::stand_ins(sandbox)?,
             progress,
             done: 0,
             total: extracted.packages.len() as u64,
         },
-        debconf,
-        left: waves.len(),
+        own_files: OwnFiles::open(root, answers)?,
+        debconf: answers.debconf,
     };
     thread::scope(|scope| {
         let (over, configured) = channel();
@@ -89,23 +109,32 @@ pub fn configure(
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         configured.and(compiled)
     })?;
-    layer.dpkg.binds.clear();
+    layer.dpkg.stand_ins.clear();
     deferred.finish(&mut layer.dpkg)?;
+    layer.own_files.remove_copies()?;
     layer.audit()?;
-    marks::add(root, &layer.marks(&waves))?;
+    marks::add(root, &layer.marks(&waves)?)?;
+    handover::remove_directory(&extracted.files)?;
     Ok(Configured {
         packages: extracted.packages.len(),
         waves: waves.len(),
     })
 }
 
+/// The packages of a wave.
+fn of<'e>(extracted: &'e Extracted, wave: &Wave) -> Vec<&'e Unpacked> {
+    wave.packages
+        .iter()
+        .filter_map(|index| extracted.packages.get(*index))
+        .collect()
+}
+
 struct Layer<'a> {
     extracted: &'a Extracted,
     records: Records,
     dpkg: Dpkg<'a>,
+    own_files: OwnFiles<'a>,
     debconf: &'a [Debconf],
-    /// How many waves are still to come.
-    left: usize,
 }
 
 impl Layer<'_> {
@@ -115,22 +144,52 @@ impl Layer<'_> {
         waves: &[Wave],
     ) -> Result<(), InstallError> {
         self.preset(installed)?;
+        let first = waves.iter().take_while(|wave| wave.bootstrap).count();
+        let (bootstrap, waves) = waves.split_at_checked(first).unwrap_or_default();
+        for wave in bootstrap {
+            let packages = of(self.extracted, wave);
+            self.run_preinsts(&packages)?;
+            self.records.add(&packages)?;
+            self.configure(wave)?;
+        }
+        self.divert()?;
+        let later = waves.iter().flat_map(|wave| of(self.extracted, wave));
+        let unpacked: Vec<&Unpacked> = later
+            .filter(|package| package.left_to_dpkg.is_none())
+            .collect();
+        if !unpacked.is_empty() {
+            self.records.add(&unpacked)?;
+        }
         for wave in waves {
+            self.unpack(wave)?;
             self.configure(wave)?;
         }
         self.dpkg.finish()
     }
 
-    fn configure(&mut self, wave: &Wave) -> Result<(), InstallError> {
-        let packages: Vec<&Unpacked> = wave
-            .packages
+    /// Has dpkg unpack what is left to it.
+    fn unpack(&mut self, wave: &Wave) -> Result<(), InstallError> {
+        let packages = of(self.extracted, wave);
+        let debs: Vec<(&str, &Path)> = packages
             .iter()
-            .filter_map(|index| self.extracted.packages.get(*index))
+            .filter_map(|package| {
+                let deb = package.left_to_dpkg.as_deref()?;
+                Some((package.locked.name.as_str(), deb))
+            })
             .collect();
-        self.left = self.left.saturating_sub(1);
-        self.run_preinsts(&packages)?;
-        self.records.add(&packages)?;
-        self.divert()?;
+        if debs.is_empty() {
+            return Ok(());
+        }
+        let before = self.own_files.before_unpacking()?;
+        self.dpkg.unpack(&debs)?;
+        self.own_files.restore(before)?;
+        // The packages may have brought programs that are stood in for.
+        self.dpkg.stand_ins = Deferred::stand_ins(self.dpkg.sandbox)?;
+        Ok(())
+    }
+
+    fn configure(&mut self, wave: &Wave) -> Result<(), InstallError> {
+        let packages = of(self.extracted, wave);
         let names: Vec<String> = packages
             .iter()
             .map(|package| package.control.record_name())
@@ -148,10 +207,11 @@ impl Layer<'_> {
         self.preset(&names.iter().map(|name| (*name).to_owned()).collect())
     }
 
-    /// Once the last `preinst` has run, every diversion is known that could settle who has a path.
+    /// The diversions of the layers below, and those that the first packages of a system make, are
+    /// known by now: they settle who has a contested path.
     fn divert(&self) -> Result<(), InstallError> {
         let extracted = self.extracted;
-        if extracted.undecided.is_empty() || self.left > 0 {
+        if extracted.undecided.is_empty() {
             return Ok(());
         }
         let diversions = Diversion::parse_all(&records::read(&self.records.path("diversions"))?);
@@ -181,6 +241,8 @@ impl Layer<'_> {
             .run(&["debconf-set-selections"], Some(selections.as_bytes()))
     }
 
+    /// Runs the `preinst` scripts of what a system starts with, whose files are there already: without
+    /// them nothing would run. Every installer of Debian begins like that.
     fn run_preinsts(&mut self, packages: &[&Unpacked]) -> Result<(), InstallError> {
         let mut argv = vec!["/bin/sh".to_owned(), "-s".to_owned(), "--".to_owned()];
         let directory = self.records.path("tmp.preinst");
@@ -193,7 +255,7 @@ impl Layer<'_> {
             let own = directory.join(&name);
             fs::create_dir_all(&own).map_err(|source| file_error("make", &own, source))?;
             // debconf finds the package's name there.
-            records::write(&own.join("control"), control.fields.to_string().as_bytes())?;
+            records::write(&own.join("control"), &control.fields.to_bytes())?;
             for file in &control.files {
                 let path = own.join(&file.name);
                 write_control_file(&path, file)
@@ -232,17 +294,15 @@ impl Layer<'_> {
 
     /// Everything that nobody asked for was installed for something else, except what a system
     /// starts with, about which apt was never asked.
-    fn marks(&self, waves: &[Wave]) -> Vec<Mark> {
+    fn marks(&self, waves: &[Wave]) -> Result<Vec<Mark>, InstallError> {
         let start: HashSet<usize> = waves
             .iter()
             .filter(|wave| wave.bootstrap)
             .flat_map(|wave| wave.packages.iter().copied())
             .collect();
-        let native = self.native_architecture();
-        self.extracted
-            .packages
-            .iter()
-            .enumerate()
+        let native = self.native_architecture()?;
+        let packages = self.extracted.packages.iter().enumerate();
+        Ok(packages
             .filter(|(index, package)| !package.locked.requested && !start.contains(index))
             .map(|(_, package)| Mark {
                 package: package.locked.name.clone(),
@@ -251,17 +311,27 @@ impl Layer<'_> {
                     architecture => architecture.to_owned(),
                 },
             })
-            .collect()
+            .collect())
     }
 
     /// dpkg's own is the machine's.
-    fn native_architecture(&self) -> String {
+    fn native_architecture(&self) -> Result<String, InstallError> {
         let argv = ["dpkg", "--print-architecture"];
-        let output = self.dpkg.sandbox.run(&Run::new(&argv), &mut |_| {});
-        output.map_or_else(
-            |_| String::new(),
-            |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        )
+        let output = self
+            .dpkg
+            .sandbox
+            .run(&Run::new(&argv), &mut |_| {})
+            .map_err(InstallError::Sandbox)?;
+        let architecture = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if output.code == 0 && !architecture.is_empty() {
+            Ok(architecture)
+        } else {
+            Err(InstallError::Program {
+                program: argv.join(" "),
+                code: output.code,
+                tail: output.tail,
+            })
+        }
     }
 }
 
@@ -275,8 +345,9 @@ fn base_files(root: &Path) -> Result<(), InstallError> {
 }
 
 /// The names that configured packages have and provide.
-fn installed(status: &str) -> HashSet<String> {
-    Paragraph::parse_all(status)
+fn installed(status: &[Paragraph]) -> HashSet<String> {
+    status
+        .iter()
         .filter(|package| {
             package
                 .get("Status")

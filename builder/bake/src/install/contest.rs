@@ -1,15 +1,17 @@
 //! Owns paths that two packages ship: `Replaces` and diversions say who gets them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::diversions::Diversion;
 use super::error::{Failure, InstallError};
-use super::extract::{Extracted, Unpacked};
+use super::extract::{Extracted, Unpacked, file_error};
 use super::namespace::{Namespace, Owner};
-use super::unpack::{FileAttributes, Writer};
-use crate::deb::relation::parse_relations;
+use super::unpack::{FileAttributes, Writer, remove_file};
 use crate::deb::{Control, Deb, Kind, Member};
 
 /// A path that two packages ship. The one who was first has written it.
@@ -19,6 +21,10 @@ pub(super) struct Contest {
     pub(super) path: Vec<u8>,
     /// Where that is.
     pub(super) resolved: Vec<u8>,
+    /// Where the challenger's file would be written: there, or for a conffile beside it.
+    pub(super) place: Vec<u8>,
+    /// Of the challenger's symbolic link.
+    pub(super) target: Option<Vec<u8>>,
     /// The package that wrote it, by its index.
     pub(super) holder: usize,
     /// The package that did not.
@@ -60,7 +66,7 @@ pub(super) fn settle(
     root: &File,
 ) -> Result<(), InstallError> {
     let mut open = Vec::new();
-    let mut rewritten: HashMap<usize, HashMap<Vec<u8>, Vec<u8>>> = HashMap::new();
+    let mut won: BTreeMap<usize, Vec<Contest>> = BTreeMap::new();
     contests.sort_by(|a, b| (&a.path, a.holder).cmp(&(&b.path, b.holder)));
     for contest in contests {
         let (Some(holder), Some(challenger)) = (
@@ -70,23 +76,31 @@ pub(super) fn settle(
             continue;
         };
         let absolute = [b"/", contest.path.as_slice()].concat();
-        let attacked = replaces(challenger, holder);
-        let defended = replaces(holder, challenger);
+        let attacked = challenger.replaces(holder);
+        let defended = holder.replaces(challenger);
         if attacked && (!defended || contest.challenger > contest.holder) {
             match contest.holder.checked_sub(base) {
-                Some(index) => forget(extracted.packages.get_mut(index), &absolute),
+                Some(index) => {
+                    let loser = extracted.packages.get_mut(index);
+                    let place = loser.and_then(|package| package.forget(&absolute));
+                    if let Some(place) = place.filter(|place| *place != contest.place) {
+                        remove_file(root, &place)
+                            .map_err(|source| file_error("remove", &shown(&place), source))?;
+                    }
+                }
                 None => extracted.losses.push(Loss {
                     package: holder.name.clone(),
                     path: absolute,
                 }),
             }
-            rewritten
-                .entry(contest.challenger.saturating_sub(base))
-                .or_default()
-                .insert(contest.path, contest.resolved);
+            let index = contest.challenger.saturating_sub(base);
+            won.entry(index).or_default().push(contest);
         } else if defended {
             let index = contest.challenger.saturating_sub(base);
-            forget(extracted.packages.get_mut(index), &absolute);
+            if let Some(package) = extracted.packages.get_mut(index) {
+                package.forget(&absolute);
+                package.forget_digest(&contest.path);
+            }
         } else if may_be_diverted(extracted, &contest, base) {
             let party = |owner: &Owner, index: usize| Party {
                 name: owner.name.clone(),
@@ -102,28 +116,23 @@ pub(super) fn settle(
         }
     }
     extracted.undecided = open;
-    for (index, paths) in rewritten {
-        if let Some(package) = extracted.packages.get(index) {
-            rewrite(package, &paths, root)?;
-            for place in paths.values() {
-                namespace.give(place, None, base + index);
-            }
+    for (index, contests) in won {
+        let Some(package) = extracted.packages.get_mut(index) else {
+            continue;
+        };
+        let places = contests.iter().map(|c| (c.path.clone(), c.place.clone()));
+        rewrite(package, &places.collect(), root)?;
+        for contest in contests {
+            namespace.give(&contest.resolved, contest.target.as_deref(), base + index);
+            package.note_place(&contest.path, contest.place);
         }
     }
     Ok(())
 }
 
-fn replaces(winner: &Owner, loser: &Owner) -> bool {
-    parse_relations(&winner.replaces)
-        .iter()
-        .flatten()
-        .any(|relation| relation.matches(&loser.name, &loser.version))
-}
-
-fn forget(package: Option<&mut Unpacked>, absolute: &[u8]) {
-    if let Some(package) = package {
-        package.paths.retain(|path| path != absolute);
-    }
+/// For messages.
+fn shown(place: &[u8]) -> PathBuf {
+    Path::new("/").join(OsStr::from_bytes(place))
 }
 
 /// A diversion is made by a `preinst`; those of the layers below are not known here.
@@ -209,7 +218,10 @@ pub(super) fn rewrite(
         let written = match &member.kind {
             Kind::File => writer.file(place, attributes, content, &mut |_| {}),
             Kind::Symlink(target) => writer.symlink(place, target, attributes),
-            Kind::Hardlink(existing) => writer.hardlink(place, existing),
+            Kind::Hardlink(existing) => {
+                let source = package.place_of(existing).unwrap_or(existing);
+                writer.hardlink(place, source)
+            }
             Kind::Directory => Ok(()),
         };
         written.map_err(|source| {

@@ -76,22 +76,41 @@ const REQUESTS: &str = "run/vmimage/requests";
 /// Where they are before they are shown in the programs' places.
 const SCRIPTS: &str = "run/vmimage/stand-ins";
 
-/// The stand-ins of one layer.
+/// What stand-ins note and need while one layer is configured.
 pub(super) struct Deferred {
-    stand_ins: Vec<StandIn>,
     requests: PathBuf,
 }
 
-struct StandIn {
+/// A program that the tree shows in place of its own.
+#[derive(Debug)]
+pub(super) struct StandIn {
     program: &'static str,
     real: PathBuf,
     shown_real: String,
     script: PathBuf,
 }
 
+impl StandIn {
+    /// What programs see while packages are configured.
+    pub(super) fn binds(&self) -> [Bind<'_>; 2] {
+        [
+            Bind {
+                source: &self.real,
+                target: &self.shown_real,
+                read_only: true,
+            },
+            Bind {
+                source: &self.script,
+                target: self.program,
+                read_only: true,
+            },
+        ]
+    }
+}
+
 impl Deferred {
-    /// Writes the stand-ins for what the tree has into the sandbox's own file systems, so that
-    /// nothing is left of them however the bake ends.
+    /// Prepares the sandbox's own file systems, so that nothing is left of the stand-ins however the
+    /// bake ends.
     pub(super) fn prepare(sandbox: &Sandbox) -> Result<Self, InstallError> {
         let root = sandbox.root();
         let [requests, scripts, perl] = [REQUESTS, SCRIPTS, PERL].map(|path| root.join(path));
@@ -102,6 +121,12 @@ impl Deferred {
         for (name, text) in PERL_SERVER {
             write(&perl.join(name), text)?;
         }
+        Ok(Self { requests })
+    }
+
+    /// Writes the stand-ins for the programs that the tree has by now.
+    pub(super) fn stand_ins(sandbox: &Sandbox) -> Result<Vec<StandIn>, InstallError> {
+        let root = sandbox.root();
         let perl_programs = PERL_PROGRAMS.map(|program| {
             let client = PERL_CLIENT.replace("@PROGRAM@", name(program));
             (program, client)
@@ -118,7 +143,7 @@ impl Deferred {
                 let copy = root.join(PY3COMPILE_COPY);
                 fs::copy(&real, &copy).map_err(|source| file_error("copy", &real, source))?;
             }
-            let script = scripts.join(name);
+            let script = root.join(SCRIPTS).join(name);
             write(&script, &text)?;
             stand_ins.push(StandIn {
                 program,
@@ -127,31 +152,7 @@ impl Deferred {
                 script,
             });
         }
-        Ok(Self {
-            stand_ins,
-            requests,
-        })
-    }
-
-    /// What programs see while packages are configured.
-    pub(super) fn binds(&self) -> Vec<Bind<'_>> {
-        self.stand_ins
-            .iter()
-            .flat_map(|stand_in| {
-                [
-                    Bind {
-                        source: &stand_in.real,
-                        target: &stand_in.shown_real,
-                        read_only: true,
-                    },
-                    Bind {
-                        source: &stand_in.script,
-                        target: stand_in.program,
-                        read_only: true,
-                    },
-                ]
-            })
-            .collect()
+        Ok(stand_ins)
     }
 
     /// Does what was left for the end.

@@ -1,15 +1,19 @@
 //! Owns what is done to a layer's directories when all its packages are unpacked.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{Mode, mkdirat, symlinkat};
 use rustix::io::Errno;
 
-use super::extract::Extracted;
+use super::error::InstallError;
+use super::extract::{Extracted, file_error};
 use super::namespace::{Namespace, PLAIN};
-use super::unpack::set_directory;
+use super::unpack::{remove_empty_directory, set_directory};
 
 /// Directories get their attributes last: before that, which package decides was not known.
 pub(super) fn finish_directories(
@@ -22,6 +26,24 @@ pub(super) fn finish_directories(
         if attributes != PLAIN {
             set_directory(root.as_fd(), path, attributes)?;
         }
+    }
+    Ok(())
+}
+
+/// Notes which directories are needed, and removes those of `before` that are not and are empty.
+pub(super) fn remove_unneeded_directories(
+    extracted: &mut Extracted,
+    before: &BTreeSet<Vec<u8>>,
+    root: &File,
+) -> Result<(), InstallError> {
+    extracted.note_directories();
+    let needed = &extracted.directories;
+    // What is in a directory comes before it.
+    for directory in before.iter().rev().filter(|path| !needed.contains(*path)) {
+        remove_empty_directory(root, directory).map_err(|source| {
+            let path = extracted.files.join(OsStr::from_bytes(directory));
+            file_error("remove", &path, source)
+        })?;
     }
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! Owns running dpkg and maintainer scripts in a tree, and finding out which package failed.
 
+use std::path::Path;
+
 use crate::sandbox::{Bind, Run, Sandbox};
 
 use super::Progress;
+use super::deferred::StandIn;
 use super::error::InstallError;
 
 const DPKG: &str = concat!(
@@ -14,19 +17,43 @@ const DPKG: &str = concat!(
 /// because a layer that was not finished is thrown away.
 const FORCE: &str = "--force-unsafe-io,confdef,confold";
 
+/// Where dpkg finds the packages that it unpacks.
+const DEBS: &str = "/run/vmimage/debs";
+
 /// How many lines of a failed script are shown.
 const TAIL_LINES: usize = 20;
 
 /// Runs programs for one layer.
 pub(super) struct Dpkg<'a> {
     pub(super) sandbox: &'a Sandbox,
-    pub(super) binds: Vec<Bind<'a>>,
+    pub(super) stand_ins: Vec<StandIn>,
     pub(super) progress: &'a mut dyn FnMut(Progress<'_>),
     pub(super) done: u64,
     pub(super) total: u64,
 }
 
 impl Dpkg<'_> {
+    /// Unpacks packages, given by name and .deb, in this order. The lock has verified them.
+    pub(super) fn unpack(&mut self, debs: &[(&str, &Path)]) -> Result<(), InstallError> {
+        let targets: Vec<String> = debs
+            .iter()
+            .map(|(name, _)| format!("{DEBS}/{name}.deb"))
+            .collect();
+        let binds: Vec<Bind<'_>> = debs
+            .iter()
+            .zip(&targets)
+            .map(|((_, source), target)| Bind {
+                source,
+                target,
+                read_only: true,
+            })
+            .collect();
+        let mut argv = vec!["/bin/sh", "-s", "--", FORCE, "--no-triggers", "--no-debsig"];
+        argv.push("--unpack");
+        argv.extend(targets.iter().map(String::as_str));
+        self.run_with(&argv, Some(DPKG.as_bytes()), &binds)
+    }
+
     /// Configures the packages, without handling triggers.
     pub(super) fn configure(
         &mut self,
@@ -55,12 +82,23 @@ impl Dpkg<'_> {
 
     /// Runs a program, and says which package's script failed if it does.
     pub(super) fn run(&mut self, argv: &[&str], stdin: Option<&[u8]>) -> Result<(), InstallError> {
+        self.run_with(argv, stdin, &[])
+    }
+
+    fn run_with(
+        &mut self,
+        argv: &[&str],
+        stdin: Option<&[u8]>,
+        binds: &[Bind<'_>],
+    ) -> Result<(), InstallError> {
         let mut follower = Follower::default();
         let (done, total) = (&mut self.done, self.total);
         let progress = &mut self.progress;
+        let stand_ins = self.stand_ins.iter().flat_map(StandIn::binds);
+        let binds: Vec<Bind<'_>> = binds.iter().cloned().chain(stand_ins).collect();
         let mut run = Run::new(argv);
         run.stdin = stdin;
-        run.binds = &self.binds;
+        run.binds = &binds;
         let output = self
             .sandbox
             .run(&run, &mut |line| {
@@ -127,15 +165,27 @@ impl Follower {
         if script.is_none() {
             tail = format!("{tail}\n{message}");
         }
-        self.failure = Some(InstallError::Script {
-            package: package.split(':').next().unwrap_or(package).to_owned(),
-            script: match script {
-                Some("pre-installation") => "preinst",
-                Some(_) => "postinst",
-                None => "configuration",
-            }
-            .to_owned(),
-            tail,
+        let name = |package: &str| package.split(':').next().unwrap_or(package).to_owned();
+        // What is unpacked is named by its file.
+        let deb = package
+            .rsplit('/')
+            .next()
+            .and_then(|file| file.strip_suffix(".deb"));
+        self.failure = Some(match (script, deb) {
+            (None, Some(package)) => InstallError::Unpack {
+                package: package.to_owned(),
+                tail: tail.trim_start().to_owned(),
+            },
+            (script, deb) => InstallError::Script {
+                package: deb.map_or_else(|| name(package), str::to_owned),
+                script: match script {
+                    Some("pre-installation") => "preinst",
+                    Some(_) => "postinst",
+                    None => "configuration",
+                }
+                .to_owned(),
+                tail,
+            },
         });
     }
 }
@@ -143,6 +193,29 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::{Follower, InstallError};
+
+    #[test]
+    fn a_package_that_dpkg_does_not_unpack_is_named() {
+        let fail = |message: &str| {
+            let mut follower = Follower::default();
+            follower.hear("processing: install: tool");
+            follower.hear("Preparing to unpack");
+            let line = format!("status: /run/vmimage/debs/tool.deb : error : {message}");
+            follower.hear(&line);
+            follower.failure.unwrap().to_string()
+        };
+        assert_eq!(
+            fail("trying to overwrite '/usr/x', which is also in package other 1.0"),
+            "cannot unpack `tool`; dpkg says:\nPreparing to unpack\n\
+             trying to overwrite '/usr/x', which is also in package other 1.0"
+        );
+        assert_eq!(
+            fail(
+                "new tool package pre-installation script subprocess returned error exit status 1"
+            ),
+            "cannot configure `tool`: its preinst failed; its last output was:\nPreparing to unpack"
+        );
+    }
 
     #[test]
     fn the_first_failed_script_is_named_with_its_last_lines() {

@@ -40,6 +40,49 @@ pub enum InstallError {
         /// The package that may not have it.
         second: String,
     },
+    /// dpkg did not take a package.
+    #[error("cannot unpack `{package}`; dpkg says:\n{tail}")]
+    Unpack {
+        /// The package.
+        package: String,
+        /// The last lines that were said.
+        tail: String,
+    },
+    /// An option of dpkg that alters unpacking and is not known here.
+    #[error("cannot obey `{option}` of `{file}`, line {line}: {reason}")]
+    DpkgOption {
+        /// As written.
+        option: String,
+        /// The file of dpkg's configuration.
+        file: String,
+        /// The line in it.
+        line: usize,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A path filter leaves out what a package's other files need.
+    #[error(
+        "cannot unpack `{package}`: the path filters of dpkg's configuration leave out `{missing}`, \
+         without which its `{path}` cannot be made"
+    )]
+    Filtered {
+        /// The package.
+        package: String,
+        /// The path that is wanted.
+        path: String,
+        /// The path that is left out.
+        missing: String,
+    },
+    /// A file of dpkg's records is damaged.
+    #[error("cannot read `{path}`: line {line} is no field, in the paragraph `{paragraph}`")]
+    Records {
+        /// The file.
+        path: String,
+        /// The line.
+        line: usize,
+        /// The paragraph's first line.
+        paragraph: String,
+    },
     /// A program could not be run in the tree.
     #[error("cannot configure packages")]
     Sandbox(#[source] SandboxError),
@@ -87,8 +130,16 @@ impl InstallError {
         match self {
             Self::Deb { source, .. } => source.hint(),
             Self::Sandbox(source) => source.hint(),
+            Self::DpkgOption { .. } => Some(
+                "path-exclude, path-include and what only concerns configuration are obeyed: take \
+                 the line out"
+                    .to_owned(),
+            ),
             Self::File { .. }
             | Self::Conflict { .. }
+            | Self::Unpack { .. }
+            | Self::Filtered { .. }
+            | Self::Records { .. }
             | Self::Script { .. }
             | Self::Program { .. }
             | Self::Audit { .. } => None,

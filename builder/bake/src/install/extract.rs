@@ -16,8 +16,11 @@ use vmimage_plan::lock::LockedPackage;
 use super::contest::{self, Contest, Loss, Undecided};
 use super::directories::{finish_directories, make_aliases};
 use super::error::InstallError;
+use super::handover::{self, LaterClaim};
 use super::namespace::Namespace;
-use super::package::Package;
+use super::order;
+use super::package::{Md5sum, Package};
+use super::shipped::{NamedOwner, Shipped};
 use super::unpack::{Writer, split};
 use super::{Observer, Progress};
 use crate::deb::{Control, Deb};
@@ -35,7 +38,7 @@ pub struct Extracted {
     pub(super) directories: BTreeSet<Vec<u8>>,
 }
 
-/// A package that was unpacked.
+/// A package that was unpacked, or that dpkg will unpack.
 #[derive(Clone, Debug)]
 pub struct Unpacked {
     /// The lock's entry.
@@ -44,16 +47,68 @@ pub struct Unpacked {
     pub path: PathBuf,
     /// Its control member.
     pub control: Control,
-    /// The paths it ships, in order, as its .deb has them but absolute.
-    pub(super) paths: Vec<Vec<u8>>,
+    /// What it ships, in order. Empty for a package that dpkg will unpack.
+    pub(super) shipped: Vec<Shipped>,
+    /// The owners that it names.
+    pub(super) owners: BTreeSet<NamedOwner>,
     /// `md5sums` for packages that have none, as dpkg makes it.
-    pub(super) md5sums: Option<String>,
+    pub(super) md5sums: Option<Vec<Md5sum>>,
+    /// What dpkg is given where it has to unpack the package: a .deb of the same content.
+    pub(super) left_to_dpkg: Option<PathBuf>,
 }
 
 impl Extracted {
     /// The packages, in the order they were given.
     pub fn packages(&self) -> impl Iterator<Item = &Unpacked> {
         self.packages.iter()
+    }
+
+    /// Notes which directories `files` must have for what is in it.
+    pub(super) fn note_directories(&mut self) {
+        self.note_shipped_directories();
+        for shipped in self.packages.iter().flat_map(|package| &package.shipped) {
+            if let Some(parent) = shipped.parent() {
+                note_directory(&mut self.directories, parent);
+            }
+        }
+    }
+
+    /// Notes the directories that packages ship, and those that these are in.
+    pub(super) fn note_shipped_directories(&mut self) {
+        self.directories.clear();
+        for shipped in self.packages.iter().flat_map(|package| &package.shipped) {
+            if let Some(place) = shipped.place.as_ref().filter(|_| shipped.is_directory()) {
+                note_directory(&mut self.directories, place);
+            }
+        }
+    }
+}
+
+impl Unpacked {
+    /// Takes an absolute path out of what the package ships; returns where it was written.
+    pub(super) fn forget(&mut self, absolute: &[u8]) -> Option<Vec<u8>> {
+        let index = self.shipped.iter().position(|s| s.path == absolute)?;
+        self.shipped.remove(index).place
+    }
+
+    /// Takes a relative path out of the digests.
+    pub(super) fn forget_digest(&mut self, path: &[u8]) {
+        if let Some(md5sums) = &mut self.md5sums {
+            md5sums.retain(|known| known.path != path);
+        }
+    }
+
+    /// Notes where a relative path was written.
+    pub(super) fn note_place(&mut self, path: &[u8], place: Vec<u8>) {
+        if let Some(shipped) = self.shipped.iter_mut().find(|s| s.is_of(path)) {
+            shipped.place = Some(place);
+        }
+    }
+
+    /// Where a relative path was written.
+    pub(super) fn place_of(&self, path: &[u8]) -> Option<&[u8]> {
+        let shipped = self.shipped.iter().find(|shipped| shipped.is_of(path))?;
+        shipped.place.as_deref()
     }
 }
 
@@ -68,6 +123,10 @@ pub fn extract(
     observer: Observer<'_>,
 ) -> Result<Extracted, InstallError> {
     let first = namespace.is_empty();
+    let controls = read_controls(debs)?;
+    let left_to_dpkg =
+        order::left_to_dpkg(&controls.iter().collect::<Vec<_>>(), &namespace.installed());
+    let copies = handover::make_directory(files, &left_to_dpkg)?;
     let root = File::open(files).map_err(|source| file_error("open", files, source))?;
     let base = namespace.reserve(debs.len());
     let mut queue: Vec<usize> = (0..debs.len()).collect();
@@ -76,6 +135,8 @@ pub fn extract(
     let work = Work {
         debs,
         base,
+        left_to_dpkg,
+        copies,
         namespace: Mutex::new(std::mem::take(namespace)),
         queue: Mutex::new(queue),
         stop: AtomicBool::new(false),
@@ -101,8 +162,12 @@ pub fn extract(
         .namespace
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let (mut extracted, contests) = gather(results, files, first)?;
+    let (mut extracted, contests, claims) = gather(results, files, first)?;
+    for (index, claims) in claims {
+        handover::claim(namespace, base + index, &claims);
+    }
     contest::settle(&mut extracted, contests, namespace, base, &root)?;
+    extracted.note_directories();
     finish_directories(&extracted, namespace, &root)
         .map_err(|source| file_error("finish directories of", files, source))?;
     if first {
@@ -119,13 +184,17 @@ type Outcome = (usize, Result<Brought, InstallError>);
 pub(super) struct Brought {
     pub(super) unpacked: Unpacked,
     pub(super) contests: Vec<Contest>,
-    pub(super) directories: Vec<Vec<u8>>,
+    /// Of a package that dpkg will unpack.
+    pub(super) claims: Vec<LaterClaim>,
 }
 
 pub(super) struct Work<'a> {
     pub(super) debs: &'a [Deb],
     pub(super) base: usize,
     pub(super) namespace: Mutex<Namespace>,
+    left_to_dpkg: BTreeSet<usize>,
+    /// Where the .debs are that dpkg is given.
+    copies: PathBuf,
     queue: Mutex<Vec<usize>>,
     stop: AtomicBool,
     done: AtomicU64,
@@ -149,7 +218,12 @@ impl Work<'_> {
                 unit: "bytes",
                 doing: &deb.locked.name,
             });
-            let outcome = Package::new(self, self.base + index, &mut writer).unpack(deb);
+            let owner = self.base + index;
+            let outcome = if self.left_to_dpkg.contains(&index) {
+                handover::read(self, owner, deb, &self.copies)
+            } else {
+                Package::new(self, owner, &mut writer).unpack(deb)
+            };
             if outcome.is_err() {
                 self.stop.store(true, Ordering::Relaxed);
             }
@@ -160,13 +234,25 @@ impl Work<'_> {
     }
 }
 
+/// Reads the control members, by which it is decided who unpacks a package.
+fn read_controls(debs: &[Deb]) -> Result<Vec<Control>, InstallError> {
+    let read = |deb: &Deb| {
+        let control = deb.control();
+        control.map_err(|source| InstallError::Deb {
+            package: deb.locked.name.clone(),
+            source,
+        })
+    };
+    debs.iter().map(read).collect()
+}
+
+/// What all packages brought: the contested paths, and what those will claim that dpkg unpacks.
+type Gathered = (Extracted, Vec<Contest>, Vec<(usize, Vec<LaterClaim>)>);
+
 /// Puts the packages in order again. Of several failures the one of the first package is told.
-fn gather(
-    mut results: Vec<Outcome>,
-    files: &Path,
-    first: bool,
-) -> Result<(Extracted, Vec<Contest>), InstallError> {
+fn gather(mut results: Vec<Outcome>, files: &Path, first: bool) -> Result<Gathered, InstallError> {
     let mut contests = Vec::new();
+    let mut claims = Vec::new();
     results.sort_by_key(|(index, _)| *index);
     let mut extracted = Extracted {
         files: files.to_owned(),
@@ -176,15 +262,13 @@ fn gather(
         first,
         directories: BTreeSet::new(),
     };
-    for (_, outcome) in results {
+    for (index, outcome) in results {
         let brought = outcome?;
-        for directory in &brought.directories {
-            note_directory(&mut extracted.directories, directory);
-        }
         extracted.packages.push(brought.unpacked);
         contests.extend(brought.contests);
+        claims.push((index, brought.claims));
     }
-    Ok((extracted, contests))
+    Ok((extracted, contests, claims))
 }
 
 fn note_directory(directories: &mut BTreeSet<Vec<u8>>, path: &[u8]) {

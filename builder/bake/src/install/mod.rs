@@ -4,6 +4,8 @@
 //! [`extract`] needs nothing but the .debs and may run while the layer below is still being
 //! configured.
 
+mod below;
+mod config;
 mod configure;
 mod contest;
 mod deferred;
@@ -12,23 +14,28 @@ mod diversions;
 mod dpkg;
 mod error;
 mod extract;
+mod filter;
+mod filtered;
+mod handover;
 mod marks;
 mod namespace;
 mod order;
+mod own_files;
 mod package;
 mod reconcile;
 mod records;
+mod shipped;
 mod triggers;
 mod unpack;
 
 #[cfg(test)]
 mod tests;
 
-pub use configure::{Configured, configure};
+pub use configure::{Answers, Configured, configure};
 pub use error::InstallError;
 pub use extract::{Extracted, Unpacked, extract};
 pub use namespace::Namespace;
-pub use reconcile::reconcile;
+pub use reconcile::{FileBefore, reconcile};
 
 /// How far the work is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

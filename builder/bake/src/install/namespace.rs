@@ -1,8 +1,12 @@
 //! Owns the namespace: what the packages seen so far ship where. Must not look at any tree: layers
 //! are unpacked while the ones below them are still being configured.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, Write};
+
+use super::order;
+use crate::deb::relation::parse_relations;
+use crate::deb::{Control, Member};
 
 /// How many symbolic links a path may lead through, as in the kernel.
 const LINK_LIMIT: usize = 40;
@@ -18,7 +22,7 @@ pub struct Namespace {
 }
 
 /// A package that ships something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Owner {
     /// Its name.
     pub(super) name: String,
@@ -26,6 +30,8 @@ pub(super) struct Owner {
     pub(super) version: String,
     /// Its `Replaces` field.
     pub(super) replaces: String,
+    /// Its `Provides` field.
+    pub(super) provides: String,
 }
 
 /// Mode and owner of a directory.
@@ -34,6 +40,36 @@ pub(super) struct Attributes {
     pub(super) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
+}
+
+impl Owner {
+    pub(super) fn of(control: &Control) -> Self {
+        let field = |name| control.fields.get(name).unwrap_or_default().to_owned();
+        Self {
+            name: control.package().to_owned(),
+            version: control.version().to_owned(),
+            replaces: field("Replaces"),
+            provides: field("Provides"),
+        }
+    }
+
+    /// Whether it may have what the other one ships.
+    pub(super) fn replaces(&self, other: &Self) -> bool {
+        parse_relations(&self.replaces)
+            .iter()
+            .flatten()
+            .any(|relation| relation.matches(&other.name, &other.version))
+    }
+}
+
+impl Attributes {
+    pub(super) fn of(member: &Member) -> Self {
+        Self {
+            mode: member.mode,
+            uid: member.uid,
+            gid: member.gid,
+        }
+    }
 }
 
 /// What a directory has that no package ships.
@@ -102,14 +138,7 @@ impl Namespace {
     /// attributes.
     pub(super) fn reserve(&mut self, count: usize) -> usize {
         let first = self.owners.len();
-        self.owners.resize(
-            first + count,
-            Owner {
-                name: String::new(),
-                version: String::new(),
-                replaces: String::new(),
-            },
-        );
+        self.owners.resize(first + count, Owner::default());
         first
     }
 
@@ -121,6 +150,14 @@ impl Namespace {
 
     pub(super) fn owner(&self, index: usize) -> Option<&Owner> {
         self.owners.get(index)
+    }
+
+    /// The names that the packages so far have and provide.
+    pub(super) fn installed(&self) -> HashSet<String> {
+        self.owners
+            .iter()
+            .flat_map(|owner| order::names(&owner.name, Some(&owner.provides)))
+            .collect()
     }
 
     /// The attributes of the directory `path`, if a package ships it.
@@ -233,8 +270,14 @@ impl Namespace {
     /// Writes it, so that a layer that is reused need not be unpacked to know what it ships.
     pub fn write(&self, output: &mut dyn Write) -> io::Result<()> {
         for owner in &self.owners {
-            let replaces = owner.replaces.replace('\n', " ");
-            write!(output, "p {} {} {replaces}\0", owner.name, owner.version)?;
+            let [replaces, provides] =
+                [&owner.replaces, &owner.provides].map(|field| field.replace('\n', " "));
+            let Owner { name, version, .. } = owner;
+            let length = replaces.len();
+            write!(
+                output,
+                "p {name} {version} {length} {replaces} {provides}\0"
+            )?;
         }
         let mut entries: Vec<_> = self.entries.iter().collect();
         entries.sort_by_key(|(path, _)| path.as_slice());
@@ -282,12 +325,15 @@ impl Namespace {
         let (kind, rest) = field(record)?;
         if kind == b"p" {
             let (name, rest) = field(rest)?;
-            let (version, replaces) = field(rest)?;
+            let (version, rest) = field(rest)?;
+            let (length, rest) = field(rest)?;
+            let (replaces, rest) = rest.split_at_checked(number(length, 10)?)?;
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
             self.owners.push(Owner {
                 name: text(name)?,
                 version: text(version)?,
                 replaces: text(replaces)?,
+                provides: text(rest.strip_prefix(b" ")?)?,
             });
             return Some(());
         }

@@ -55,6 +55,23 @@ pub(super) fn waves(packages: &[&Control], installed: &HashSet<String>) -> Vec<W
     waves
 }
 
+/// The packages that dpkg itself unpacks, because what that does depends on the moment: those with a
+/// `preinst`, and those that need another one of these packages to be configured before. What a
+/// system starts with is not among them, for there is no dpkg yet.
+pub(super) fn left_to_dpkg(packages: &[&Control], installed: &HashSet<String>) -> BTreeSet<usize> {
+    let mut order = Order::new(packages, installed);
+    if installed.is_empty() {
+        order.settle(&order.essential());
+    }
+    let depends_on_the_moment = |index: &usize| {
+        let control = packages.get(*index);
+        control.is_some_and(|control| control.file("preinst").is_some())
+            || order.unmet_pre_depends(*index).next().is_some()
+    };
+    let remaining = order.remaining.iter().copied();
+    remaining.filter(depends_on_the_moment).collect()
+}
+
 struct Order<'a> {
     packages: &'a [&'a Control],
     /// By name, and by what is provided.

@@ -1,6 +1,6 @@
 //! Owns unpacking one package: its claims on paths, and its files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
 
 use md5::{Digest, Md5};
@@ -9,6 +9,7 @@ use super::contest::Contest;
 use super::error::{Failure, InstallError};
 use super::extract::{Brought, Unpacked, Work, lock};
 use super::namespace::{Attributes, Claim, Owner};
+use super::shipped::{NamedOwner, Shipped, ShippedKind};
 use super::unpack::{FileAttributes, Writer, split};
 use crate::deb::{Control, Deb, Kind, Member};
 
@@ -20,10 +21,17 @@ pub(super) struct Package<'a, 'w> {
     /// Parents as shipped, and where they are.
     parents: HashMap<Vec<u8>, Vec<u8>>,
     conffiles: Option<HashSet<Vec<u8>>>,
-    paths: Vec<Vec<u8>>,
+    shipped: Vec<Shipped>,
+    owners: BTreeSet<NamedOwner>,
     contests: Vec<Contest>,
-    directories: Vec<Vec<u8>>,
-    md5sums: Option<String>,
+    md5sums: Option<Vec<Md5sum>>,
+}
+
+/// The digest of a file, with its path as shipped, relative.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Md5sum {
+    pub(super) path: Vec<u8>,
+    pub(super) digest: String,
 }
 
 impl<'a, 'w> Package<'a, 'w> {
@@ -34,9 +42,9 @@ impl<'a, 'w> Package<'a, 'w> {
             writer,
             parents: HashMap::new(),
             conffiles: None,
-            paths: vec![b"/.".to_vec()],
+            shipped: vec![Shipped::root()],
+            owners: BTreeSet::new(),
             contests: Vec::new(),
-            directories: Vec::new(),
             md5sums: None,
         }
     }
@@ -62,13 +70,15 @@ impl<'a, 'w> Package<'a, 'w> {
             locked: deb.locked.clone(),
             path: deb.path.clone(),
             control,
-            paths: self.paths,
+            shipped: self.shipped,
+            owners: self.owners,
             md5sums: self.md5sums,
+            left_to_dpkg: None,
         };
         Ok(Brought {
             unpacked,
             contests: self.contests,
-            directories: self.directories,
+            claims: Vec::new(),
         })
     }
 
@@ -81,20 +91,11 @@ impl<'a, 'w> Package<'a, 'w> {
         self.conffiles = Some(
             conffiles
                 .into_iter()
-                .map(|conffile| conffile.path.trim_start_matches('/').as_bytes().to_vec())
+                .map(|conffile| conffile.path.get(1..).unwrap_or_default().to_vec())
                 .collect(),
         );
-        self.md5sums = control.file("md5sums").is_none().then(String::new);
-        let owner = Owner {
-            name: control.package().to_owned(),
-            version: control.version().to_owned(),
-            replaces: control
-                .fields
-                .get("Replaces")
-                .unwrap_or_default()
-                .to_owned(),
-        };
-        lock(&self.work.namespace).set_owner(self.owner, owner);
+        self.md5sums = control.file("md5sums").is_none().then(Vec::new);
+        lock(&self.work.namespace).set_owner(self.owner, Owner::of(control));
     }
 
     fn conflict(&self, name: &str, path: &[u8], holder: usize) -> InstallError {
@@ -115,71 +116,88 @@ impl<'a, 'w> Package<'a, 'w> {
         if member.path.is_empty() {
             return Ok(());
         }
-        self.paths.push([b"/", member.path.as_slice()].concat());
-        let attributes = FileAttributes::of(member);
-        match &member.kind {
-            Kind::Directory => self.directory(member),
-            Kind::File => {
-                let Some(place) = self.claim(&member.path, None)? else {
-                    return Ok(());
-                };
-                let mut digest = self.md5sums.is_some().then(Md5::new);
-                self.writer
-                    .file(&place, attributes, content, &mut |bytes| {
-                        if let Some(digest) = &mut digest {
-                            digest.update(bytes);
-                        }
-                    })?;
-                self.note_digest(&member.path, digest);
-                Ok(())
-            }
+        self.owners.extend(NamedOwner::of(member));
+        let place = match &member.kind {
+            Kind::Directory => Some(self.directory(member)?),
+            Kind::File => self.file(member, content)?,
             Kind::Symlink(target) => {
-                if let Some(place) = self.claim(&member.path, Some(target))? {
-                    self.writer.symlink(&place, target, attributes)?;
+                let place = self.claim(&member.path, Some(target))?;
+                if let Some(place) = &place {
+                    let attributes = FileAttributes::of(member);
+                    self.writer.symlink(place, target, attributes)?;
                 }
-                Ok(())
+                place
             }
             Kind::Hardlink(existing) => {
-                let existing = self.place(existing);
-                if let Some(place) = self.claim(&member.path, None)? {
-                    self.writer.hardlink(&place, &existing)?;
+                let source = self.place(existing);
+                let place = self.claim(&member.path, None)?;
+                if let Some(place) = &place {
+                    self.writer.hardlink(place, &source)?;
                 }
-                Ok(())
+                self.note_same_digest(&member.path, existing);
+                place
             }
-        }
+        };
+        self.shipped.push(Shipped {
+            path: [b"/", member.path.as_slice()].concat(),
+            kind: ShippedKind::of(&member.kind),
+            place,
+        });
+        Ok(())
     }
 
-    fn directory(&mut self, member: &Member) -> Result<(), Fault> {
-        let attributes = Attributes {
-            mode: member.mode,
-            uid: member.uid,
-            gid: member.gid,
+    fn file(&mut self, member: &Member, content: &mut dyn Read) -> Result<Option<Vec<u8>>, Fault> {
+        let place = self.claim(&member.path, None)?;
+        let mut digest = self.md5sums.is_some().then(Md5::new);
+        let mut observe = |bytes: &[u8]| {
+            if let Some(digest) = &mut digest {
+                digest.update(bytes);
+            }
         };
+        let attributes = FileAttributes::of(member);
+        match &place {
+            Some(place) => self.writer.file(place, attributes, content, &mut observe)?,
+            None => self.writer.observe(content, &mut observe)?,
+        }
+        if let (Some(md5sums), Some(digest)) = (&mut self.md5sums, digest) {
+            md5sums.push(Md5sum {
+                path: member.path.clone(),
+                digest: hex::encode(digest.finalize()),
+            });
+        }
+        Ok(place)
+    }
+
+    fn directory(&mut self, member: &Member) -> Result<Vec<u8>, Fault> {
         let place = {
             let mut namespace = lock(&self.work.namespace);
             let place = namespace.resolve(&member.path);
             namespace
-                .claim_directory(&place, attributes, self.owner)
+                .claim_directory(&place, Attributes::of(member), self.owner)
                 .map_err(Fault::Taken)?;
             place
         };
         self.writer.directory(&place)?;
-        self.directories.push(place.clone());
-        self.parents.insert(member.path.clone(), place);
-        Ok(())
+        self.parents.insert(member.path.clone(), place.clone());
+        Ok(place)
     }
 
     /// Claims the path and says where to write it; `None` when another package has it, which is
     /// settled when all packages are known.
     fn claim(&mut self, path: &[u8], target: Option<&[u8]>) -> Result<Option<Vec<u8>>, Fault> {
         let resolved = self.resolved(path);
+        let place = self.suffixed(path, resolved.clone());
         let claim = lock(&self.work.namespace).claim(&resolved, target, self.owner);
         match claim {
-            Claim::Granted => Ok(Some(self.suffixed(path, resolved))),
+            Claim::Granted => Ok(Some(place)),
+            // Of what a package ships twice, the last one counts.
+            Claim::Held(holder) if holder == self.owner => Ok(Some(place)),
             Claim::Held(holder) => {
                 self.contests.push(Contest {
                     path: path.to_vec(),
                     resolved,
+                    place,
+                    target: target.map(<[u8]>::to_vec),
                     holder,
                     challenger: self.owner,
                 });
@@ -221,16 +239,15 @@ impl<'a, 'w> Package<'a, 'w> {
         whole
     }
 
-    fn note_digest(&mut self, path: &[u8], digest: Option<Md5>) {
-        let is_conffile = self
-            .conffiles
-            .as_ref()
-            .is_some_and(|paths| paths.contains(path));
-        if let (Some(md5sums), Some(digest), false) = (&mut self.md5sums, digest, is_conffile) {
-            md5sums.push_str(&hex::encode(digest.finalize()));
-            md5sums.push_str("  ");
-            md5sums.push_str(&String::from_utf8_lossy(path));
-            md5sums.push('\n');
+    /// The other name of a file has its digest.
+    fn note_same_digest(&mut self, path: &[u8], existing: &[u8]) {
+        let Some(md5sums) = &mut self.md5sums else {
+            return;
+        };
+        let known = md5sums.iter().find(|known| known.path == existing);
+        if let Some(digest) = known.map(|known| known.digest.clone()) {
+            let path = path.to_vec();
+            md5sums.push(Md5sum { path, digest });
         }
     }
 }

@@ -11,6 +11,7 @@ use super::contest::Loss;
 use super::error::InstallError;
 use super::extract::{Unpacked, file_error};
 use super::triggers;
+use crate::deb::paragraph::Paragraph;
 use crate::deb::{Control, ControlFile};
 
 /// dpkg's database in a tree.
@@ -42,25 +43,28 @@ impl Records {
         self.directory.join(name)
     }
 
-    /// The status file's text.
-    pub(super) fn status(&self) -> Result<String, InstallError> {
-        read(&self.path("status"))
+    /// The packages of the status file.
+    pub(super) fn status(&self) -> Result<Vec<Paragraph>, InstallError> {
+        let path = self.path("status");
+        Paragraph::parse_all(&read_bytes(&path)?).map_err(|malformed| InstallError::Records {
+            path: path.display().to_string(),
+            line: malformed.line,
+            paragraph: malformed.paragraph,
+        })
     }
 
     /// Records packages as unpacked, and sets off their triggers.
     pub(super) fn add(&self, packages: &[&Unpacked]) -> Result<(), InstallError> {
-        let mut stanzas = String::new();
+        let path = self.path("status");
+        let mut status = read_bytes(&path)?;
+        if !status.is_empty() && !status.ends_with(b"\n\n") {
+            status.push(b'\n');
+        }
         for package in packages {
             self.write_info(package)?;
-            stanzas.push_str(&stanza(&package.control));
+            status.extend(stanza(&package.control));
         }
-        let path = self.path("status");
-        let mut status = self.status()?;
-        if !status.is_empty() && !status.ends_with("\n\n") {
-            status.push('\n');
-        }
-        status.push_str(&stanzas);
-        write(&path, status.as_bytes())?;
+        write(&path, &status)?;
         triggers::record(self, packages)
     }
 
@@ -72,15 +76,19 @@ impl Records {
             write_control_file(&path, file).map_err(|source| file_error("write", &path, source))?;
         }
         let mut list = Vec::new();
-        for path in &package.paths {
-            list.extend_from_slice(path);
+        for shipped in &package.shipped {
+            list.extend_from_slice(&shipped.path);
             list.push(b'\n');
         }
         write(&info.join(format!("{name}.list")), &list)?;
-        match &package.md5sums {
-            Some(md5sums) => write(&info.join(format!("{name}.md5sums")), md5sums.as_bytes()),
-            None => Ok(()),
+        let Some(md5sums) = &package.md5sums else {
+            return Ok(());
+        };
+        let mut text = Vec::new();
+        for known in md5sums {
+            text.extend([known.digest.as_bytes(), b"  ", &known.path, b"\n"].concat());
         }
+        write(&info.join(format!("{name}.md5sums")), &text)
     }
 
     /// Takes paths that now belong to another package out of the lists of those that had them.
@@ -120,31 +128,26 @@ fn remove_line(path: &Path, line: &[u8]) -> Result<(), InstallError> {
 
 /// What dpkg writes for a package that is unpacked and not yet configured. dpkg puts the fields into
 /// its own order when it writes the file the next time.
-fn stanza(control: &Control) -> String {
-    let mut text = String::new();
+fn stanza(control: &Control) -> Vec<u8> {
+    let mut text = Vec::new();
     for (name, value) in control.fields.fields() {
-        text.push_str(name);
-        text.push_str(": ");
-        text.push_str(value);
-        text.push('\n');
+        text.extend([name.as_bytes(), b": ", value, b"\n"].concat());
         if name.eq_ignore_ascii_case("Package") {
-            text.push_str("Status: install ok unpacked\n");
+            text.extend(b"Status: install ok unpacked\n");
         }
     }
     let conffiles = control.conffiles();
     if !conffiles.is_empty() {
-        text.push_str("Conffiles:\n");
+        text.extend(b"Conffiles:\n");
         for conffile in conffiles {
-            text.push(' ');
-            text.push_str(&conffile.path);
-            text.push_str(" newconffile");
+            text.extend([b" ", conffile.path.as_slice(), b" newconffile"].concat());
             if conffile.remove_on_upgrade {
-                text.push_str(" remove-on-upgrade");
+                text.extend(b" remove-on-upgrade");
             }
-            text.push('\n');
+            text.push(b'\n');
         }
     }
-    text.push('\n');
+    text.push(b'\n');
     text
 }
 
@@ -157,10 +160,13 @@ pub(super) fn write_control_file(path: &Path, file: &ControlFile) -> io::Result<
 }
 
 pub(super) fn read(path: &Path) -> Result<String, InstallError> {
+    Ok(String::from_utf8_lossy(&read_bytes(path)?).into_owned())
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, InstallError> {
     match fs::read(path) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(file_error("read", path, source)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(|source| file_error("read", path, source)),
     }
 }
 

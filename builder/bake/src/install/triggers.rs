@@ -16,8 +16,8 @@ pub(super) fn record(records: &Records, packages: &[&Unpacked]) -> Result<(), In
     let mut activated: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for package in packages {
         let name = package.control.record_name();
-        for path in &package.paths {
-            for trigger in ancestors(path).filter(|path| file_triggers.contains(*path)) {
+        for shipped in &package.shipped {
+            for trigger in ancestors(&shipped.path).filter(|path| file_triggers.contains(*path)) {
                 let trigger = String::from_utf8_lossy(trigger).into_owned();
                 activated.entry(trigger).or_default().insert(name.clone());
             }

@@ -110,6 +110,22 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Reads a content that is not written.
+    pub(super) fn observe(
+        &mut self,
+        content: &mut dyn Read,
+        observe: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<()> {
+        loop {
+            let bytes = self.fill(content)?;
+            let filled = bytes.len();
+            observe(bytes);
+            if filled < BUFFER_SIZE {
+                return Ok(());
+            }
+        }
+    }
+
     fn copy(
         &mut self,
         fd: &OwnedFd,
@@ -117,23 +133,9 @@ impl<'a> Writer<'a> {
         observe: &mut dyn FnMut(&[u8]),
     ) -> io::Result<()> {
         loop {
-            let mut filled = 0;
-            while let Some(rest) = self
-                .buffer
-                .get_mut(filled..)
-                .filter(|rest| !rest.is_empty())
-            {
-                match content.read(rest)? {
-                    0 => break,
-                    count => filled += count,
-                }
-            }
-            let mut pending = self.buffer.get(..filled).unwrap_or_default();
-            if pending.is_empty() {
-                return Ok(());
-            }
+            let mut pending = self.fill(content)?;
+            let full = pending.len() == BUFFER_SIZE;
             observe(pending);
-            let full = filled == self.buffer.len();
             while !pending.is_empty() {
                 let written = rustix::io::write(fd, pending)?;
                 pending = pending.get(written..).unwrap_or_default();
@@ -142,6 +144,22 @@ impl<'a> Writer<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Reads as much as the buffer takes, or less at the end.
+    fn fill(&mut self, content: &mut dyn Read) -> io::Result<&[u8]> {
+        let mut filled = 0;
+        while let Some(rest) = self
+            .buffer
+            .get_mut(filled..)
+            .filter(|rest| !rest.is_empty())
+        {
+            match content.read(rest)? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        Ok(self.buffer.get(..filled).unwrap_or_default())
     }
 
     /// Makes a symbolic link.
@@ -200,15 +218,7 @@ fn replace(
 }
 
 fn open_or_make(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<OwnedFd> {
-    let open = || {
-        openat2(
-            root,
-            path,
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
-        )
-    };
+    let open = || open_existing(root, path);
     match open() {
         Err(Errno::NOENT) => {
             let (parent, name) = split(path);
@@ -237,6 +247,45 @@ fn open_or_make(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<OwnedFd> {
         }
         other => Ok(other?),
     }
+}
+
+/// Removes a file or link that is there, without following a link on the way.
+pub(super) fn remove_file(root: impl AsFd, path: &[u8]) -> io::Result<()> {
+    let (parent, name) = split(path);
+    let removed = if parent.is_empty() {
+        unlinkat(root, name, AtFlags::empty())
+    } else {
+        unlinkat(open_existing(root.as_fd(), parent)?, name, AtFlags::empty())
+    };
+    Ok(removed?)
+}
+
+/// Removes a directory unless something is in it.
+pub(super) fn remove_empty_directory(root: impl AsFd, path: &[u8]) -> io::Result<()> {
+    let (parent, name) = split(path);
+    let removed = if parent.is_empty() {
+        unlinkat(root, name, AtFlags::REMOVEDIR)
+    } else {
+        unlinkat(
+            open_existing(root.as_fd(), parent)?,
+            name,
+            AtFlags::REMOVEDIR,
+        )
+    };
+    match removed {
+        Ok(()) | Err(Errno::NOTEMPTY) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn open_existing(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+    openat2(
+        root,
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+    )
 }
 
 /// Parent and last part.

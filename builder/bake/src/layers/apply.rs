@@ -227,12 +227,8 @@ fn ids(tree: &Tree, path: &str) -> io::Result<BTreeMap<String, u32>> {
 }
 
 fn run(sandbox: &Sandbox, recipe: &Recipe, argv: &[&str]) -> Result<(), ApplyError> {
-    let request = Run {
-        env: &[("SYSTEMD_OFFLINE", "1")],
-        ..Run::new(argv)
-    };
     let output = sandbox
-        .run(&request, &mut |_| ())
+        .run(&Run::new(argv), &mut |_| ())
         .map_err(|source| ApplyError::Sandbox {
             recipe: recipe.name.clone(),
             source,

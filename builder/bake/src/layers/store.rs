@@ -11,11 +11,14 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, chown, flock, removexattr};
+use rustix::io::Errno;
+use rustix::process::{getegid, geteuid};
 use vmimage_plan::layer::{LayerInputs, LayerKey};
 
 /// How many bakes of an image keep their layers: enough to go back and forth between two branches.
@@ -96,7 +99,7 @@ impl LayerStore {
             .open(&path)
             .map_err(StoreError::file("open", &path))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
-            if errno == rustix::io::Errno::WOULDBLOCK {
+            if errno == Errno::WOULDBLOCK {
                 StoreError::InUse {
                     path: root.display().to_string(),
                 }
@@ -159,6 +162,7 @@ impl LayerStore {
         for name in ["files", "changes"] {
             let path = directory.join(name);
             fs::create_dir_all(&path).map_err(StoreError::file("make", &path))?;
+            make_root(&path).map_err(StoreError::file("make", &path))?;
         }
         Ok(UnfinishedLayer { directory, work })
     }
@@ -239,6 +243,17 @@ impl LayerStore {
     }
 }
 
+/// Makes a directory the root of a tree. What is made below it inherits nothing from the place of the
+/// cache: neither the group of a set-group-id directory nor a default access control list.
+fn make_root(directory: &Path) -> io::Result<()> {
+    match removexattr(directory, "system.posix_acl_default") {
+        Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    chown(directory, Some(geteuid()), Some(getegid()))?;
+    fs::set_permissions(directory, Permissions::from_mode(0o755))
+}
+
 fn last_path(cache: &Path, image: &str) -> PathBuf {
     cache.join("last").join(format!("{image}.json"))
 }
@@ -294,6 +309,7 @@ impl UnfinishedLayer {
 mod tests {
     use super::{LayerStore, StoreError};
     use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use vmimage_plan::definition::{Architecture, Suite};
     use vmimage_plan::layer::{ENGINE, LayerInputs};
 
@@ -329,6 +345,22 @@ mod tests {
         let layer = store.begin(&base.key()).expect("begin again");
         let stored = store.commit(&layer, &base).expect("commit");
         assert_eq!(store.get(&base.key()), Some(stored));
+    }
+
+    #[test]
+    fn a_layer_s_root_inherits_nothing_from_the_cache() {
+        let cache = tempfile::tempdir().expect("temporary directory");
+        // As on a machine where a team shares the cache.
+        fs::set_permissions(cache.path(), fs::Permissions::from_mode(0o2770)).expect("chmod");
+        let store = LayerStore::open(cache.path()).expect("open");
+        let layer = store.begin(&inputs("base", 1).key()).expect("begin");
+        for directory in [layer.files(), layer.changes()] {
+            let file = directory.join("d");
+            fs::create_dir(&file).expect("mkdir");
+            let [root, below] = [&directory, &file].map(|path| fs::metadata(path).expect("stat"));
+            assert_eq!(root.mode() & 0o7777, 0o755);
+            assert_eq!(below.mode() & 0o7000, 0);
+        }
     }
 
     #[test]

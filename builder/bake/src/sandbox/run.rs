@@ -82,9 +82,19 @@ pub(super) fn to_end(
     }
 }
 
+/// The first process of the namespaces stays outside the tree, and a second one enters it: a program
+/// that compares its root with that of process 1 (`systemctl`, `udevadm`, `ischroot`) finds itself in a
+/// chroot, as with any other installer, and does not wait for services that nobody runs.
 fn command(root: &Path, source_date_epoch: i64, run: &Run<'_>) -> Command {
     let mut command = unshared(&["--net"]);
     command
+        .args([
+            "--",
+            "unshare",
+            "--mount-proc",
+            "--fork",
+            "--kill-child=KILL",
+        ])
         .arg("--root")
         .arg(root)
         .args(["--wd", "/", "--"])

@@ -6,7 +6,12 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::fs::Mode;
+
 use super::unshared;
+
+/// Writing is for the owner alone; reading is for all.
+const UMASK: Mode = Mode::from_raw_mode(0o022);
 
 /// Who starts the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +109,11 @@ pub fn command(starter: &Starter, program: &Path, arguments: &[OsString]) -> Com
     command
 }
 
-/// Prepares the namespaces from inside: the host name that programs in trees will see.
+/// Prepares the worker from inside: the host name that programs in trees will see, and the file mode
+/// mask that Debian's packages are made for. The caller's own mask would decide about modes in the
+/// image, and a layer made under one mask would be reused under another.
 pub fn settle() -> Result<(), WorkerError> {
+    rustix::process::umask(UMASK);
     rustix::system::sethostname(b"localhost").map_err(|errno| WorkerError::Namespace(errno.into()))
 }
 

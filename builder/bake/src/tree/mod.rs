@@ -169,6 +169,14 @@ impl Tree {
         Ok(())
     }
 
+    /// Removes the file or link at `path`; that there is none is as good.
+    pub fn remove(&self, path: &str) -> io::Result<()> {
+        match self.parent(path)? {
+            Some((parent, name)) => unlink(&parent, name),
+            None => Ok(()),
+        }
+    }
+
     /// Every path of the tree, parents before what is in them, sorted, not following links.
     pub fn walk(&self) -> io::Result<Vec<Entry>> {
         let mut found = Vec::new();

@@ -178,9 +178,9 @@ fn who_replaces_gets_the_path_whichever_comes_first() {
             .iter()
             .map(|package| {
                 let paths = package
-                    .paths
+                    .shipped
                     .iter()
-                    .map(|path| String::from_utf8(path.clone()).unwrap());
+                    .map(|shipped| String::from_utf8(shipped.path.clone()).unwrap());
                 (package.locked.name.as_str(), paths.collect())
             })
             .collect();
@@ -268,7 +268,7 @@ fn existing_directories_keep_their_attributes() {
         std::os::unix::fs::PermissionsExt::from_mode(0o2770),
     )
     .unwrap();
-    let above = place
+    let mut above = place
         .layer(
             "above",
             &[Handmade::new(
@@ -280,7 +280,7 @@ fn existing_directories_keep_their_attributes() {
             )],
         )
         .unwrap();
-    reconcile(&above, &[&place.path("below")]).unwrap();
+    reconcile(&mut above, &[&place.path("below")], &[]).unwrap();
     let mode = fs::metadata(place.path("above/srv/box")).unwrap().mode() & 0o7777;
     assert_eq!(mode, 0o2770);
 }
@@ -348,10 +348,10 @@ fn diversions_and_overrides_of_a_layer_below_are_obeyed() {
     .unwrap();
     fs::write(place.path("below/etc/group"), "root:x:0:\n").unwrap();
     let files = vec![file("./usr/share/x", "1"), file("./usr/share/y", "2")];
-    let above = place
+    let mut above = place
         .layer("above", &[Handmade::new("tool", files)])
         .unwrap();
-    reconcile(&above, &[&place.path("below")]).unwrap();
+    reconcile(&mut above, &[&place.path("below")], &[]).unwrap();
     assert_eq!(place.text("above/usr/share/x.orig"), "1");
     assert!(!place.path("above/usr/share/x").exists());
     let mode = fs::metadata(place.path("above/usr/share/y"))

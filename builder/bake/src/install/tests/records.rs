@@ -11,7 +11,7 @@ use crate::deb::{Control, ControlFile};
 
 fn control(text: &str) -> Control {
     Control {
-        fields: Paragraph::parse(text).unwrap(),
+        fields: Paragraph::parse(text.as_bytes()).unwrap(),
         files: Vec::new(),
     }
 }
@@ -89,7 +89,8 @@ fn records_are_what_dpkg_writes() {
     );
     assert_eq!(
         database("info/tool:amd64.md5sums"),
-        "92eb5ffee6ae2fec3ad71c777531578f  usr/share/watched/x\n"
+        "0cc175b9c0f1b6a831c399e269772661  etc/tool.conf\n\
+         92eb5ffee6ae2fec3ad71c777531578f  usr/share/watched/x\n"
     );
     assert_eq!(
         database("triggers/File"),
@@ -116,7 +117,12 @@ fn control_files_name_conffiles_and_triggers() {
     let conffiles: Vec<(String, bool)> = control
         .conffiles()
         .into_iter()
-        .map(|conffile| (conffile.path, conffile.remove_on_upgrade))
+        .map(|conffile| {
+            (
+                String::from_utf8(conffile.path).unwrap(),
+                conffile.remove_on_upgrade,
+            )
+        })
         .collect();
     assert_eq!(
         conffiles,
