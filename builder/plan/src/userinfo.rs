@@ -114,7 +114,7 @@ mod tests {
             "a = [\"http://a:***@h/x\",\"http://***@h\"] # ftp://b:***@h and mail@host"
         );
         assert_eq!(secrets("http://a:bc@h"), [9..11]);
-        assert_eq!(secrets("nothing: here@host"), []);
+        assert!(secrets("nothing: here@host").is_empty());
     }
 
     #[test]
