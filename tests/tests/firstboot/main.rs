@@ -7,6 +7,7 @@
 
 mod arm64;
 mod bad;
+mod goes_on;
 mod harness;
 mod machine;
 mod program;

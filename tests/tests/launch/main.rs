@@ -5,6 +5,7 @@
     reason = "helpers of a test may panic as the test itself may"
 )]
 
+mod backup;
 mod harness;
 mod secrets;
 

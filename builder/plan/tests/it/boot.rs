@@ -279,6 +279,7 @@ fn what_each_kind_has_is_checked() {
 0:9 the object `/a b` is an absolute path
 1:14 `?` is not a condition (write the name of a fact, with `!` before it where it must not hold)"),
         ("claim = \"a b\"\ntoken = \"x\"\nas = \"c\"", "0:9 the object `a b` has a character that names of objects do not need"),
+        ("run = [\"a\"]\nstdin = \"{{zone|raw}}\"\nunless = [\"a\", \"{{zone|raw}}\"]", "2:23 only the input of a command takes a value that is `raw` (write `plain`, or how the place quotes what stands in it)"),
         ("secrets = []", "0:11 `secrets` is empty"),
         ("secrets = [\"A\", \"b\", \"b\"]", "\
 0:12 `A` is not the name of a secret: words of lower-case letters, digits and `-`, with `/` between them

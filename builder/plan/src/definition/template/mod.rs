@@ -145,7 +145,6 @@ pub(crate) fn internal_template(text: &str) -> Template {
     let setting = Setting {
         quote: Quote::Plain,
         in_each: true,
-        is_input: false,
     };
     let parsed = parse_template(text, setting);
     debug_assert_eq!(parsed.mistakes, [], "{text}");

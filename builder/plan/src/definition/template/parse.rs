@@ -103,8 +103,6 @@ pub(in crate::definition) struct Setting {
     pub(in crate::definition) quote: Quote,
     /// Whether the step itself is run for each item of a list.
     pub(in crate::definition) in_each: bool,
-    /// Whether it is the input of a command, which alone takes whatever a value is.
-    pub(in crate::definition) is_input: bool,
 }
 
 struct Parser {
@@ -322,11 +320,6 @@ impl Parser {
             return (text, self.setting.quote);
         };
         let known = Quote::ALL.into_iter().find(|q| q.as_str() == quote);
-        if known == Some(Quote::Raw) && !self.setting.is_input {
-            let hint = "write `plain`, or how the place quotes what stands in it";
-            let message = "only the input of a command takes a value that is `raw`";
-            self.mistake(at.clone(), message, Some(hint.to_owned()));
-        }
         if known.is_none() {
             let names = Quote::ALL.map(Quote::as_str);
             let hint = similar_name(quote, names)
@@ -344,13 +337,8 @@ mod tests {
 
     fn parse(text: &str) -> Parsed {
         let quote = Quote::Json;
-        let (in_each, is_input) = (false, false);
-        let setting = Setting {
-            quote,
-            in_each,
-            is_input,
-        };
-        parse_template(text, setting)
+        let in_each = false;
+        parse_template(text, Setting { quote, in_each })
     }
 
     #[test]
@@ -439,10 +427,6 @@ mod tests {
             (
                 "{{x|sqll}}",
                 "0..10 no way of quoting `sqll` (a similar name exists: `sql`)",
-            ),
-            (
-                "{{x|raw}}",
-                "0..9 only the input of a command takes a value that is `raw` (write `plain`, or how the place quotes what stands in it)",
             ),
             (
                 "ab\u{3}",

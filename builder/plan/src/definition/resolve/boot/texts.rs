@@ -16,6 +16,9 @@ use super::super::Findings;
 use super::super::facts::FactUse;
 use super::super::recipe::Folder;
 
+/// A value that is put somewhere whatever it is.
+const RAW: &str = "|raw}}";
+
 /// The texts of a step, on the way.
 pub(super) struct Texts<'a> {
     folder: &'a Folder<'a>,
@@ -117,12 +120,15 @@ impl<'a> Texts<'a> {
         quote: Quote,
         shown: Option<&'static str>,
     ) -> Template {
-        let setting = Setting {
-            quote,
-            in_each: self.in_each,
-            is_input: self.is_input,
-        };
-        let parsed = parse_template(text, setting);
+        let in_each = self.in_each;
+        let parsed = parse_template(text, Setting { quote, in_each });
+        if let Some(at) = text.find(RAW).filter(|_| !self.is_input) {
+            let span = place.of(&(at..at + RAW.len()));
+            let message = "only the input of a command takes a value that is `raw`";
+            let problem = Diagnostic::new(place.file, Some(span), message);
+            let hint = "write `plain`, or how the place quotes what stands in it";
+            self.findings.problems.push(problem.hint(hint));
+        }
         for mistake in parsed.mistakes {
             let span = place.of(&mistake.at);
             let mut problem = Diagnostic::new(place.file, Some(span), mistake.message);
