@@ -79,6 +79,16 @@ pub enum DiskError {
         /// What takes most of the image.
         heaviest: Heaviest,
     },
+    /// The host's disk became full.
+    #[error("no space is left for {what} in `{path}`; the largest in the image: {heaviest}")]
+    NoSpaceLeft {
+        /// Which file.
+        what: String,
+        /// The directory.
+        path: String,
+        /// What takes most of the image.
+        heaviest: Heaviest,
+    },
     /// The image's mke2fs does not give the same bytes twice.
     #[error("the image's own mke2fs {found} does not give the same file system twice; 1.47.1 does")]
     OldMke2fs {
@@ -169,7 +179,7 @@ impl DiskError {
             Self::TooLarge { .. } => Some(
                 "lower `esp-mib`, `root-mib` or `root-free-mib` in the image's `[disk]`".to_owned(),
             ),
-            Self::HostFull { .. } => {
+            Self::HostFull { .. } | Self::NoSpaceLeft { .. } => {
                 Some("free some space, or choose another directory with `--out`".to_owned())
             }
             Self::OldMke2fs { .. } => Some(
@@ -189,16 +199,6 @@ impl DiskError {
             | Self::PartitionTable { .. }
             | Self::Io { .. } => None,
         }
-    }
-
-    /// The same, naming `shown` as the place where room is short: an unfinished output lies in a
-    /// directory that nobody asked for.
-    #[must_use]
-    pub(crate) fn in_place_of(mut self, shown: &Path) -> Self {
-        if let Self::HostFull { path, .. } = &mut self {
-            *path = shown.display().to_string();
-        }
-        self
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

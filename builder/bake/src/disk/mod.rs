@@ -8,6 +8,7 @@
 //! system partition: images are replaced, not upgraded.
 
 mod archived;
+mod attributes;
 mod boot;
 mod digest;
 mod error;
@@ -35,6 +36,7 @@ pub use size::{TreeSize, measure_tree};
 pub use table::read_partition_table;
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -162,6 +164,47 @@ pub fn check_space(
     Ok(())
 }
 
+/// The error with the output directory `out` in the place of that of the unfinished output, of which
+/// nobody has heard; where room ran out, with what takes most of the image at `tree`.
+pub fn explain(mut error: DiskError, out: &Path, tree: &Path) -> DiskError {
+    let shown = out.display().to_string();
+    if let DiskError::HostFull { path, .. } = &mut error {
+        *path = shown;
+        return error;
+    }
+    let Some(what) = file_without_room(&error) else {
+        return error;
+    };
+    match heavy::find_heaviest(tree) {
+        Ok(heaviest) => DiskError::NoSpaceLeft {
+            what,
+            path: shown,
+            heaviest,
+        },
+        Err(error) => error,
+    }
+}
+
+/// The file for which there was no room, if that is what went wrong.
+fn file_without_room(error: &DiskError) -> Option<String> {
+    if let DiskError::Io { path, source, .. } = error {
+        let name = Path::new(path).file_name().unwrap_or_default();
+        return is_full(source).then(|| name.to_string_lossy().into_owned());
+    }
+    if let DiskError::Mke2fs { tail, .. } = error {
+        let is_full = tail.contains("No space left on device");
+        return is_full.then(|| "disk.raw".to_owned());
+    }
+    None
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 fn create_sparse(path: &Path, size: u64) -> Result<File, DiskError> {
     let file = OpenOptions::new()
         .read(true)
@@ -176,8 +219,9 @@ fn create_sparse(path: &Path, size: u64) -> Result<File, DiskError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_not_too_large, check_space};
+    use super::{DiskError, check_not_too_large, check_space, explain};
     use crate::manifest::tests::sample_image;
+    use rustix::io::Errno;
 
     #[test]
     fn a_full_host_is_named_with_what_is_needed() {
@@ -198,6 +242,31 @@ mod tests {
             error.hint().as_deref(),
             Some("free some space, or choose another directory with `--out`")
         );
+    }
+
+    #[test]
+    fn a_host_that_became_full_is_named_by_what_people_know() {
+        let tree = tempfile::tempdir().unwrap();
+        let said = |error| explain(error, "out".as_ref(), tree.path()).to_string();
+        let full = |path: &str| DiskError::io("write", path.as_ref())(Errno::NOSPC.into());
+        let mke2fs = |tail: &str| DiskError::Mke2fs {
+            code: 1,
+            tail: tail.to_owned(),
+        };
+        let end = " in `out`; the largest in the image: nothing of 1 MiB or more";
+        for (error, what) in [
+            (full(".out.unfinished-abcdef/disk.qcow2"), "disk.qcow2"),
+            (
+                mke2fs("mke2fs: No space left on device while x"),
+                "disk.raw",
+            ),
+        ] {
+            assert_eq!(said(error), format!("no space is left for {what}{end}"));
+        }
+        let other = "mke2fs failed with exit code 1; its last output was:\nno luck";
+        assert_eq!(said(mke2fs("no luck")), other);
+        let denied = DiskError::io("write", "x".as_ref())(Errno::ACCESS.into());
+        assert_eq!(said(denied), "cannot write `x`");
     }
 
     #[test]

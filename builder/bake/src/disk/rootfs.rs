@@ -9,11 +9,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
 use tar::{Builder, EntryType, Header};
 
 use super::archived::{Content, placeholder};
+use super::attributes::Attributes;
 use super::error::DiskError;
+use super::is_full;
 
 /// zstd's own default; each level above it costs more time than it saves bytes.
 const LEVEL: i32 = 3;
@@ -136,8 +137,13 @@ impl<W: Write> Archive<'_, W> {
         } else {
             set_name(&mut header, name, false, &mut records);
         }
-        self.write(header, &records, content)
-            .map_err(DiskError::io("archive", path))
+        self.write(header, &records, content).map_err(|error| {
+            if is_full(&error) {
+                DiskError::io("write", self.target)(error)
+            } else {
+                DiskError::io("archive", path)(error)
+            }
+        })
     }
 
     fn write(
@@ -189,55 +195,6 @@ fn set_device(header: &mut Header, metadata: &Metadata) -> io::Result<()> {
 /// Records of tar's extended headers.
 pub(super) type Records = Vec<(String, Vec<u8>)>;
 
-/// Reads extended attributes. The buffers are as large as Linux lets a list of names and a value be
-/// (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`), so nothing has to be asked for its size first.
-struct Attributes {
-    names: Vec<u8>,
-    value: Vec<u8>,
-}
-
-impl Attributes {
-    fn new() -> Self {
-        Self {
-            names: vec![0; 65_536],
-            value: vec![0; 65_536],
-        }
-    }
-
-    /// Every extended attribute of the file at `path`, as tar's `SCHILY.xattr` records, sorted.
-    fn of(&mut self, path: &Path) -> io::Result<Records> {
-        let length = match rustix::fs::llistxattr(path, self.names.as_mut_slice()) {
-            Ok(length) => length,
-            // A file system without them.
-            Err(Errno::OPNOTSUPP) => 0,
-            Err(errno) => return Err(errno.into()),
-        };
-        let mut records = Records::new();
-        for name in self.names[..length].split(|byte| *byte == 0) {
-            // Overlayfs keeps its own records in these.
-            let of_overlay =
-                name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.");
-            if name.is_empty() || of_overlay {
-                continue;
-            }
-            let size = rustix::fs::lgetxattr(path, name, self.value.as_mut_slice())?;
-            records.push((attribute_key(name)?, self.value[..size].to_vec()));
-        }
-        records.sort();
-        Ok(records)
-    }
-}
-
-/// The key of an attribute's record. `=` ends a key, so it is written as GNU tar writes it.
-fn attribute_key(name: &[u8]) -> io::Result<String> {
-    let name = std::str::from_utf8(name).map_err(|_| {
-        let name = String::from_utf8_lossy(name);
-        io::Error::other(format!("the name of `{name}` is not UTF-8"))
-    })?;
-    let name = name.replace('%', "%25").replace('=', "%3D");
-    Ok(format!("SCHILY.xattr.{name}"))
-}
-
 fn set_name(header: &mut Header, name: &Path, is_directory: bool, records: &mut Records) {
     let mut bytes = name.as_os_str().as_bytes().to_vec();
     if is_directory {
@@ -264,56 +221,10 @@ fn copy_field(field: &mut [u8; PLAIN_LENGTH], bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{attribute_key, make_rootfs};
-    use std::collections::BTreeMap;
+    use super::make_rootfs;
     use std::fs;
     use std::io::Read;
     use std::os::unix::fs::{FileExt, symlink};
-    use std::path::Path;
-
-    /// The records of each entry of an archive, by name.
-    fn records(archive: &Path) -> BTreeMap<String, BTreeMap<String, Vec<u8>>> {
-        let file = fs::File::open(archive).unwrap();
-        let mut archive = tar::Archive::new(zstd::Decoder::new(file).unwrap());
-        let mut found = BTreeMap::new();
-        for entry in archive.entries().unwrap() {
-            let mut entry = entry.unwrap();
-            let mut records = BTreeMap::new();
-            for record in entry.pax_extensions().unwrap().into_iter().flatten() {
-                let record = record.unwrap();
-                let key = record.key().unwrap().to_owned();
-                records.insert(key, record.value_bytes().to_vec());
-            }
-            found.insert(entry.path().unwrap().display().to_string(), records);
-        }
-        found
-    }
-
-    #[test]
-    fn extended_attributes_are_archived_byte_by_byte() {
-        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
-        let tree = directory.path().join("tree");
-        fs::create_dir_all(&tree).unwrap();
-        fs::write(tree.join("file"), "content").unwrap();
-        fs::write(tree.join("none"), "content").unwrap();
-        let mut expected = BTreeMap::new();
-        for (name, value) in [
-            ("user.odd", &b"\0=\xff"[..]),
-            ("user.a=b%", b"1"),
-            ("user.empty", b""),
-            ("user.long", &[7; 3000]),
-        ] {
-            let flags = rustix::fs::XattrFlags::empty();
-            rustix::fs::setxattr(tree.join("file"), name, value, flags).unwrap();
-            expected.insert(attribute_key(name.as_bytes()).unwrap(), value.to_vec());
-        }
-        assert!(expected.contains_key("SCHILY.xattr.user.a%3Db%25"));
-        let archive = directory.path().join("archive");
-        make_rootfs(&tree, &archive, 1).unwrap();
-        let found = records(&archive);
-        assert_eq!(found["./file"], expected);
-        assert_eq!(found["./none"], BTreeMap::new());
-    }
 
     /// What other programs make of it is tested with whole disks.
     #[test]

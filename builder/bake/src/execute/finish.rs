@@ -14,7 +14,7 @@ use vmimage_plan::event::{Event, millis};
 
 use super::{BakeError, BakeRequest, OutputFile, Send, Steps, checks, stack, step};
 use crate::disk::{
-    DiskReport, DiskRequest, FileDigest, check_space, digest_files, make_disk, make_qcow2,
+    DiskReport, DiskRequest, FileDigest, check_space, digest_files, explain, make_disk, make_qcow2,
     make_rootfs,
 };
 use crate::layers::{LayerStore, StoredLayer, freeze};
@@ -99,7 +99,7 @@ fn make_outputs(
         let metadata = fs::metadata(&raw).map_err(BakeError::file("read", &raw))?;
         // As much as of the raw disk is stored; its tables are less than what it leaves out.
         check_space(unfinished, "disk.qcow2", metadata.blocks() * 512, sealed)
-            .map_err(|error| BakeError::disk(error.in_place_of(request.out)))?;
+            .map_err(|error| BakeError::disk(explain(error, request.out, sealed)))?;
     }
     thread::scope(|scope| {
         let rootfs = wanted.contains(&Format::Rootfs).then(|| {
@@ -114,7 +114,7 @@ fn make_outputs(
         let rootfs = rootfs.map_or(Ok(Ok(())), thread::ScopedJoinHandle::join);
         qcow2
             .and(rootfs.map_err(BakeError::panicked)?)
-            .map_err(BakeError::disk)
+            .map_err(|error| BakeError::disk(explain(error, request.out, sealed)))
     })?;
     if !wanted.contains(&Format::Raw) {
         let raw = path(Format::Raw);
@@ -327,5 +327,5 @@ fn make(view: &View<'_>, sealed: &Path, unfinished: &Path) -> Result<DiskReport,
     });
     drop(tools);
     drop(overlay);
-    disk.map_err(|error| BakeError::disk(error.in_place_of(request.out)))
+    disk.map_err(|error| BakeError::disk(explain(error, request.out, sealed)))
 }

@@ -78,6 +78,13 @@ pub enum OutputError {
     },
 }
 
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
 fn listed(names: &[String]) -> String {
     let quoted = |names: &[String]| {
         let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -112,12 +119,8 @@ impl OutputError {
             Self::Partly { .. } => {
                 Some("run the same command again: it replaces the rest".to_owned())
             }
-            Self::File { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                    Some("name a directory that you may write to with `--out`".to_owned())
-                }
-                _ => None,
-            },
+            Self::File { source, .. } => is_closed(source)
+                .then(|| "name a directory that you may write to with `--out`".to_owned()),
         }
     }
 
