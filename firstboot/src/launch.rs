@@ -188,11 +188,12 @@ fn fail(node: &mut Node, program: Reader, fault: Fault) {
     node.say(phrase!("{instance} does not become a node: {reason}"));
     node.facts.set(fact::OUTCOME, b"failed");
     let _unwritten = node.journal.note(b"failed:", node.facts.get(fact::REASON));
-    // The group first: it is what puts another instance in the place of this one.
+    // The report first: the instance ends as soon as the group knows. Its steps have times of their own,
+    // and whatever becomes of them the group is told.
+    if let Err(fault) = steps(node, program, flag::FAILED) {
+        node.say_fault(b"there is no report: ", fault);
+    }
     if let Err(fault) = node.complete(b"ABANDON") {
         node.say_fault(b"Auto Scaling is not told: ", fault);
-    }
-    if let Err(fault) = steps(node, program, flag::FAILED) {
-        node.say_fault(b"after that: ", fault);
     }
 }
