@@ -56,7 +56,7 @@ fn a_zone_without_room_is_said_until_the_slot_has_its_instance() {
     assert_eq!(
         again.stderr,
         format!(
-            "nothing to change, 14 objects are as they should be, 1 shortfall\n\
+            "nothing to change, 15 objects are as they should be, 1 shortfall\n\
              error: in `us-east-1`, Auto Scaling group `hosting-database-1` has 0 of 1 instances in service: \
              We currently do not have sufficient t3.medium capacity in the Availability Zone you requested (us-east-1a). \
              Our system will be working on provisioning additional capacity. \
