@@ -84,10 +84,12 @@ impl Progress {
                 millis,
                 reused,
             } => {
-                if let Some(bar) = self.open.remove(&step) {
-                    bar.finish_and_clear();
-                }
+                self.close(&step);
                 self.line(&finished_line(&step, &outcome, millis, reused));
+            }
+            Event::Failed { step, millis } => {
+                self.close(&step);
+                self.line(&finished_line(&step, "failed", millis, false));
             }
             Event::Warning { message } => self.line(&format!("warning: {message}\n")),
         }
@@ -121,6 +123,12 @@ impl Progress {
                 self.said.insert(step.to_owned(), Instant::now());
                 talk(&progress_line(step, done, total, unit, doing));
             }
+        }
+    }
+
+    fn close(&mut self, step: &str) {
+        if let Some(bar) = self.open.remove(step) {
+            bar.finish_and_clear();
         }
     }
 

@@ -246,14 +246,14 @@ pub fn between<'b>(bytes: &'b [u8], open: &[u8], close: &[u8]) -> Option<&'b [u8
     Some(&rest[..find(rest, close)?])
 }
 
-/// A decimal number of at most nine digits.
+/// A decimal number of 32 bits, which the address of a node is too.
 pub fn parse_number(digits: &[u8]) -> Option<u32> {
-    let mut number = 0;
+    let mut number = 0_u32;
     for digit in digits {
-        if !digit.is_ascii_digit() || digits.len() > 9 {
+        if !digit.is_ascii_digit() {
             return None;
         }
-        number = number * 10 + u32::from(digit - b'0');
+        number = number.checked_mul(10)?.checked_add((digit - b'0').into())?;
     }
     (!digits.is_empty()).then_some(number)
 }
@@ -354,7 +354,8 @@ mod tests {
         );
         assert_eq!(between(b"<a>1", b"<a>", b"</a>"), None);
         assert_eq!(parse_number(b"007"), Some(7));
-        for wrong in [&b""[..], b"-1", b"1 ", b"1234567890"] {
+        assert_eq!(parse_number(b"4294967295"), Some(u32::MAX));
+        for wrong in [&b""[..], b"-1", b"1 ", b"4294967296", b"99999999999"] {
             assert_eq!(parse_number(wrong), None);
         }
         assert!(is_word(b"eu-west-1", b"-") && !is_word(b"-x", b"-") && !is_word(b"", b"-"));

@@ -101,7 +101,7 @@ pub struct FleetReport {
     /// What was not done because of a failure; at most one for each region.
     pub failures: Vec<StepFailure>,
     /// What was not tried, because something before it failed or the user interrupted.
-    pub left: Vec<String>,
+    pub left: Vec<StepLeft>,
     /// Whether the user interrupted.
     pub interrupted: bool,
 }
@@ -129,6 +129,16 @@ pub struct StepReport {
     pub outcome: String,
     /// How long it took.
     pub millis: u64,
+}
+
+/// One step that was not tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StepLeft {
+    /// The region.
+    pub region: String,
+    /// The object, as the plan names it.
+    pub object: String,
 }
 
 /// One step that failed.
@@ -283,11 +293,9 @@ impl<P: Perform> Run<'_, P> {
                 true
             }
             Err(error) => {
-                self.say(Event::Finished {
+                self.say(Event::Failed {
                     step: name,
-                    outcome: "failed".to_owned(),
                     millis: millis(started.elapsed()),
-                    reused: false,
                 });
                 report.failures.push(StepFailure {
                     region,
@@ -305,6 +313,9 @@ impl<P: Perform> Run<'_, P> {
     }
 }
 
-fn left_over(region: &str, step: &Step) -> String {
-    format!("{region} {}", step.object)
+fn left_over(region: &str, step: &Step) -> StepLeft {
+    StepLeft {
+        region: region.to_owned(),
+        object: step.object.clone(),
+    }
 }

@@ -12,6 +12,6 @@ mod perform;
 pub use account::Account;
 pub use error::{CallError, CloudError, Operation};
 pub use execute::{
-    FleetReport, Made, Outcome, Perform, StepFailure, StepReport, Unplanned, execute_fleet,
-    execute_plan,
+    FleetReport, Made, Outcome, Perform, StepFailure, StepLeft, StepReport, Unplanned,
+    execute_fleet, execute_plan,
 };

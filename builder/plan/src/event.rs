@@ -39,6 +39,13 @@ pub enum Event {
         /// Whether an earlier result was used instead of doing the work.
         reused: bool,
     },
+    /// A step did not end well. Why is in the report.
+    Failed {
+        /// Names the step.
+        step: String,
+        /// How long it took.
+        millis: u64,
+    },
     /// Something a user should know that is not a failure.
     Warning {
         /// What.

@@ -2,6 +2,7 @@
 //! bake plans. Every function is pure: no file, clock, network or environment is read here.
 //! `builder` reads the files into [`Sources`] and `bake` executes the plans.
 
+pub mod address;
 pub mod bake;
 pub mod definition;
 pub mod diagnostic;

@@ -1,5 +1,6 @@
 //! Owns `vmimage fleet`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -14,7 +15,7 @@ use vmimage_plan::Sources;
 use vmimage_plan::definition::{
     Architecture, FLEET_FILE, Fleet, Image, image_file, load_fleet, load_image,
 };
-use vmimage_plan::fleet::{FleetPlan, FleetUserData, plan_fleet};
+use vmimage_plan::fleet::{FleetPlan, FleetUserData, Networks, Shortfall, plan_fleet};
 use vmimage_plan::sources::SourceFile;
 
 use super::Context;
@@ -70,10 +71,10 @@ pub(super) fn run(context: &Context, arguments: &FleetArguments) -> Result<(), F
 
 fn apply(context: &Context, arguments: &ApplyArguments) -> Result<(), Failure> {
     let (fleet, image) = load_with_image(context, &arguments.fleet)?;
-    let user_data = user_data(&fleet, &image)?;
     let account =
         Account::connect(&fleet).map_err(|error| Failure::unchanged(&error, error.hint()))?;
     let inventory = account.observe_fleet(&fleet);
+    let user_data = user_data(&fleet, &Networks::of(&fleet, &inventory), &image)?;
     let plan = plan_fleet(&fleet, &user_data, &inventory);
     if arguments.plan {
         printer::data(&if arguments.json {
@@ -93,8 +94,9 @@ fn apply(context: &Context, arguments: &ApplyArguments) -> Result<(), Failure> {
 }
 
 /// What the nodes of the fleet run.
-fn user_data(fleet: &Fleet, image: &Image) -> Result<FleetUserData, Failure> {
-    FleetUserData::new(fleet, &image.recipes, architecture(image))
+fn user_data(fleet: &Fleet, networks: &Networks, image: &Image) -> Result<FleetUserData, Failure> {
+    let networks = networks.ranges();
+    FleetUserData::new(fleet, &networks, &image.recipes, architecture(image))
         .map_err(|error| Failure::input(&error, error.hint()))
 }
 
@@ -207,15 +209,58 @@ fn finished(plan: &FleetPlan, report: &FleetReport) -> Result<(), Failure> {
     if let Some(failure) = failure(plan, report) {
         return Err(failure);
     }
+    if plan.step_count() == 0 {
+        return Err(lacking(plan));
+    }
     let (steps, regions) = (report.done.len(), plan.regions.len());
+    let shortfalls = shortfalls(plan, "warning: before these steps,");
     printer::talk(&format!(
-        "fleet `{}` is as `{}` says: {steps} steps done in {regions} regions\n",
+        "{shortfalls}fleet `{}` is as `{}` says: {steps} steps done in {regions} regions\n",
         plan.cluster, plan.definition
     ));
     Ok(())
 }
 
-/// What went wrong, what was changed all the same, and what is left.
+/// AWS is as the fleet says, and does not give what the fleet asks for.
+fn lacking(plan: &FleetPlan) -> Failure {
+    let (summary, shortfalls) = (plan.summary(), shortfalls(plan, "error:"));
+    Failure {
+        code: 1,
+        text: format!("{summary}\n{shortfalls}nothing was changed\n"),
+    }
+}
+
+fn shortfalls(plan: &FleetPlan, begin: &str) -> String {
+    let mut text = String::new();
+    for (region, Shortfall { message, hint }) in plan.shortfalls() {
+        let _ = writeln!(text, "{begin} in `{region}`, {message}");
+        if let Some(hint) = hint {
+            let _ = writeln!(text, "hint: {hint}");
+        }
+    }
+    text
+}
+
+/// How many steps of each region were done and how many not; which they were was said as it happened.
+fn counts(report: &FleetReport) -> String {
+    let mut regions: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    let done = report.done.iter().map(|step| (step.region.as_str(), 0));
+    let failed = report.failures.iter().map(|step| (step.region.as_str(), 1));
+    let left = report.left.iter().map(|step| (step.region.as_str(), 2));
+    for (region, which) in done.chain(failed).chain(left) {
+        regions.entry(region).or_default()[which] += 1;
+    }
+    let mut text = String::new();
+    for (region, [done, failed, left]) in regions {
+        let _ = writeln!(
+            text,
+            "{region}: {done} steps done, {failed} failed, {left} not tried"
+        );
+    }
+    text
+}
+
+/// What was changed and what is left, and last what went wrong.
 fn failure(plan: &FleetPlan, report: &FleetReport) -> Option<Failure> {
     let mut text = problems(plan);
     for failure in &report.failures {
@@ -234,16 +279,7 @@ fn failure(plan: &FleetPlan, report: &FleetReport) -> Option<Failure> {
     if text.is_empty() {
         return None;
     }
-    for left in &report.left {
-        let _ = writeln!(text, "not done: {left}");
-    }
-    for done in &report.done {
-        let _ = writeln!(
-            text,
-            "done: {} {}, {}",
-            done.region, done.object, done.outcome
-        );
-    }
+    text.insert_str(0, &counts(report));
     let code = if report.done.is_empty() {
         text.push_str("nothing was changed\n");
         1
@@ -257,7 +293,7 @@ fn failure(plan: &FleetPlan, report: &FleetReport) -> Option<Failure> {
 #[cfg(test)]
 mod tests {
     use super::failure;
-    use vmimage_cloud::{CallError, CloudError, FleetReport, StepFailure, StepReport};
+    use vmimage_cloud::{CallError, CloudError, FleetReport, StepFailure, StepLeft, StepReport};
     use vmimage_plan::fleet::FleetPlan;
 
     fn plan() -> FleetPlan {
@@ -303,17 +339,19 @@ mod tests {
                 millis: 12,
             }],
             failures: vec![refused()],
-            left: vec!["eu-west-1 Auto Scaling group `hosting-storage-1`".to_owned()],
+            left: vec![StepLeft {
+                region: "eu-west-1".to_owned(),
+                object: "Auto Scaling group `hosting-storage-1`".to_owned(),
+            }],
             ..FleetReport::default()
         };
         let failure = failure(&plan(), &report).unwrap();
         assert_eq!(failure.code, 3);
         insta::assert_snapshot!(failure.text, @r"
+        eu-west-1: 1 steps done, 1 failed, 1 not tried
         error: cannot create data volume `hosting-storage-1` in `eu-west-1`
           caused by: CreateVolume was refused: UnauthorizedOperation: You are not authorized to perform this operation. (request b1e3)
         hint: allow `ec2:CreateVolume` for these credentials
-        not done: eu-west-1 Auto Scaling group `hosting-storage-1`
-        done: eu-west-1 launch template `hosting-web`, version 1
         run the same command again to do the rest
         ");
     }
@@ -322,14 +360,17 @@ mod tests {
     fn an_apply_that_changed_nothing_says_so() {
         let report = FleetReport {
             interrupted: true,
-            left: vec!["us-east-1 bucket `b`".to_owned()],
+            left: vec![StepLeft {
+                region: "us-east-1".to_owned(),
+                object: "bucket `b`".to_owned(),
+            }],
             ..FleetReport::default()
         };
         let failure = failure(&plan(), &report).unwrap();
         assert_eq!(failure.code, 1);
         insta::assert_snapshot!(failure.text, @r"
+        us-east-1: 0 steps done, 0 failed, 1 not tried
         error: interrupted
-        not done: us-east-1 bucket `b`
         nothing was changed
         ");
     }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use firstboot::{Role, USER_DATA_LIMIT_BYTES};
 use serde::Serialize;
+use vmimage_plan::address::{AddressRange, PRIVATE_RANGES};
 use vmimage_plan::definition::FLEET_FILE;
 use vmimage_plan::fleet::{UserData, UserDataError};
 use vmimage_plan::role::{Described, Sizes, compile, explain, fact_names};
@@ -28,6 +29,10 @@ pub(super) struct UserdataArguments {
     /// The fleet's definition
     #[arg(long, value_name = "FILE", default_value = FLEET_FILE)]
     fleet: String,
+    /// A range of addresses that the fleet's nodes have; several are each written so [default: those of
+    /// RFC 1918, 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16]
+    #[arg(long, value_name = "RANGE")]
+    network: Vec<AddressRange>,
     /// Print base64, as launch templates have it
     #[arg(long)]
     base64: bool,
@@ -81,14 +86,24 @@ struct Report {
     sha256: String,
 }
 
+/// `fleet apply` takes the ranges of the VPCs that it finds; here nobody looks.
+fn networks(arguments: &UserdataArguments) -> Vec<AddressRange> {
+    if arguments.network.is_empty() {
+        return PRIVATE_RANGES.to_vec();
+    }
+    arguments.network.clone()
+}
+
 /// Prints the user data of a role, or what it does.
 pub(super) fn run(context: &Context, arguments: &UserdataArguments) -> Result<(), Failure> {
     let (fleet, image) = fleet::load_with(context, &arguments.fleet, Some(&arguments.image))?;
+    let networks = networks(arguments);
     if arguments.explain {
-        let compiled = compile(&fleet, &image.recipes, arguments.role).map_err(|source| {
-            let role = arguments.role;
-            Failure::input(&UserDataError::Program { role, source }, None)
-        })?;
+        let compiled =
+            compile(&fleet, &networks, &image.recipes, arguments.role).map_err(|source| {
+                let role = arguments.role;
+                Failure::input(&UserDataError::Program { role, source }, None)
+            })?;
         let facts: Described = arguments.fact.iter().cloned().collect();
         if let Some(unknown) = facts
             .keys()
@@ -104,8 +119,14 @@ pub(super) fn run(context: &Context, arguments: &UserdataArguments) -> Result<()
         return Ok(());
     }
     let architecture = fleet::architecture(&image);
-    let data = UserData::of_role(&fleet, &image.recipes, architecture, arguments.role)
-        .map_err(|error| Failure::input(&error, error.hint()))?;
+    let data = UserData::of_role(
+        &fleet,
+        &networks,
+        &image.recipes,
+        architecture,
+        arguments.role,
+    )
+    .map_err(|error| Failure::input(&error, error.hint()))?;
     let sizes = data.sizes();
     let left = sizes.left().unwrap_or_default();
     if arguments.json {

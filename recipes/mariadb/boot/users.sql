@@ -1,1 +1,1 @@
-SET @replication = {{secret.replication}}, @admin = {{secret.database-admin}};
+SET @replication = {{secret.replication}}, @admin = {{secret.database-admin}}, @networks = {{networks}};

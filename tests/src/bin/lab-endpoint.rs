@@ -37,9 +37,9 @@ fn main() -> ExitCode {
 
 fn settings() -> Settings {
     let regions = [("us-east-1", 1), ("eu-west-1", 2), ("ap-northeast-1", 3)];
-    let region = |(name, vpc_octet): (&str, u8)| RegionSettings {
+    let region = |(name, octet): (&str, u8)| RegionSettings {
         name: name.to_owned(),
-        vpc_octet,
+        vpc: [10, octet],
         zones: 3,
     };
     Settings {

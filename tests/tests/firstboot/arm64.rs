@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use engine::Compiler;
 use firstboot::Role;
 use flate2::read::GzDecoder;
+use vmimage_plan::address::PRIVATE_RANGES;
 use vmimage_plan::definition::{Architecture, FLEET_FILE, load_fleet, load_image};
 use vmimage_plan::role::{Engine, compile, encode};
 use vmimage_tests::project::{copy, definitions, repository};
@@ -136,7 +137,7 @@ fn every_role_leaves_room_on_arm64() {
     let (image, _) = load_image(&definitions, "images/virtualmin.toml");
     let (fleet, image) = (fleet.unwrap(), image.unwrap());
     for role in Role::ALL {
-        let compiled = compile(&fleet, &image.recipes, role).unwrap();
+        let compiled = compile(&fleet, &PRIVATE_RANGES, &image.recipes, role).unwrap();
         let program = encode(&compiled.program).unwrap();
         let carrier = arm64().carry(&program);
         let (sizes, left) = (carrier.sizes, carrier.sizes.left().unwrap_or_default());

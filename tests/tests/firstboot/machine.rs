@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use vmimage_plan::address::PRIVATE_RANGES;
 use vmimage_plan::definition::{Architecture, load_fleet, load_image};
 use vmimage_plan::role::{carry, compile, encode};
 use vmimage_tests::project::{Project, definitions, file_system_uuid, is_full_run, run};
@@ -68,7 +69,13 @@ fn user_data(project: &Project) -> Vec<u8> {
     let (image, problems) = load_image(&found, "images/machine.toml");
     assert_eq!(problems, []);
     let role = firstboot::Role::Storage;
-    let mut compiled = compile(&fleet.unwrap(), &image.unwrap().recipes, role).unwrap();
+    let mut compiled = compile(
+        &fleet.unwrap(),
+        &PRIVATE_RANGES,
+        &image.unwrap().recipes,
+        role,
+    )
+    .unwrap();
     compiled.program.endpoint = ENDPOINT.to_vec();
     let program = encode(&compiled.program).unwrap();
     carry(Architecture::X86_64, &program).unwrap().bytes

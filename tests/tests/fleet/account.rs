@@ -50,9 +50,9 @@ impl Account {
     }
 
     pub(crate) fn without_images() -> Self {
-        let region = |(name, vpc_octet): (&str, u8)| RegionSettings {
+        let region = |(name, octet): (&str, u8)| RegionSettings {
             name: name.to_owned(),
-            vpc_octet,
+            vpc: [10, octet],
             zones: 3,
         };
         let settings = Settings {

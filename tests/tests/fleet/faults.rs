@@ -6,7 +6,7 @@ use super::account::{Account, FLEET};
 #[track_caller]
 fn check_complete(account: &Account) {
     let again = account.apply(FLEET, &["--plan"]);
-    let end = "\nnothing to do, 44 objects are as they should be\n";
+    let end = "\nnothing to do, 46 objects are as they should be\n";
     assert!(again.stdout.ends_with(end), "{}", again.stdout);
     assert!(
         !again.stdout.contains('?'),

@@ -1,6 +1,7 @@
 //! `vmimage fleet apply`, the program itself with the SDK of AWS, against the simulated account.
 //!
 //! - `account`: the account on a socket, and runs of the program
+//! - `capacity`: zones that do not offer an instance type, or have no room
 //! - `faults`: lost replies, throttling, a region that is down
 //! - `refused`: what users read when there are no credentials, no image, no permission
 //! - here: first apply, second apply, changes, many pages
@@ -11,6 +12,7 @@
 )]
 
 mod account;
+mod capacity;
 mod faults;
 mod refused;
 
@@ -24,7 +26,7 @@ fn a_first_apply_brings_a_fleet_up_and_a_second_finds_nothing_to_do() {
     assert_eq!(plan.code, 0, "{}", plan.stderr);
     assert!(
         plan.stdout
-            .ends_with("\n47 steps, 0 objects are as they should be\n"),
+            .ends_with("\n49 steps, 0 objects are as they should be\n"),
         "{}",
         plan.stdout
     );
@@ -35,7 +37,7 @@ fn a_first_apply_brings_a_fleet_up_and_a_second_finds_nothing_to_do() {
     );
     let ran = account.apply(FLEET, &[]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
-    let said = "fleet `hosting` is as `fleet.toml` says: 47 steps done in 2 regions\n";
+    let said = "fleet `hosting` is as `fleet.toml` says: 49 steps done in 2 regions\n";
     assert!(ran.stderr.ends_with(said), "{}", ran.stderr);
     for region in ["us-east-1", "eu-west-1"] {
         let groups = account.groups(region);
@@ -77,7 +79,7 @@ fn a_first_apply_brings_a_fleet_up_and_a_second_finds_nothing_to_do() {
     assert_eq!(again.code, 0, "{}", again.stderr);
     assert_eq!(
         again.stderr,
-        "nothing to do, 44 objects are as they should be\n"
+        "nothing to do, 46 objects are as they should be\n"
     );
     assert_eq!(
         account.notices(),
@@ -123,7 +125,7 @@ fn a_changed_instance_type_makes_a_new_version_there_and_nowhere_else() {
     assert_eq!(plan.stdout.matches(region).count(), 2, "{}", plan.stdout);
     assert!(
         plan.stdout
-            .ends_with("\n4 steps, 40 objects are as they should be\n"),
+            .ends_with("\n4 steps, 42 objects are as they should be\n"),
         "{}",
         plan.stdout
     );
@@ -136,7 +138,7 @@ fn a_changed_instance_type_makes_a_new_version_there_and_nowhere_else() {
     let again = account.apply(&changed, &[]);
     assert_eq!(
         again.stderr,
-        "nothing to do, 44 objects are as they should be\n"
+        "nothing to do, 46 objects are as they should be\n"
     );
 }
 

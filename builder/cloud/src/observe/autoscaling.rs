@@ -1,6 +1,6 @@
 //! Owns reading Auto Scaling groups and their launch hooks.
 
-use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter};
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, LifecycleState};
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use vmimage_plan::definition::Fleet;
@@ -8,7 +8,7 @@ use vmimage_plan::fleet::inventory::GroupInventory;
 use vmimage_plan::fleet::names::{self, tag};
 use vmimage_plan::fleet::objects::LaunchHook;
 
-use super::{number, text};
+use super::{launches, number, text};
 use crate::account::Clients;
 use crate::error::{CallError, autoscaling, refused};
 
@@ -18,9 +18,10 @@ const HOOKS_AT_ONCE: usize = 8;
 /// The most names that one call takes is not said; fifty is the size of a page.
 const NAMES_AT_ONCE: usize = 50;
 
-/// Groups with the cluster's tag or with the name of one of its.
+/// Groups with the cluster's tag or with the name of one of its. `state` is the region of the state.
 pub(super) async fn observe_groups(
     clients: &Clients,
+    state: &Clients,
     fleet: &Fleet,
 ) -> Result<Vec<GroupInventory>, CallError> {
     let (tagged, named) = try_join(tagged(clients, &fleet.cluster), named(clients, fleet)).await?;
@@ -28,7 +29,13 @@ pub(super) async fn observe_groups(
     groups.sort_by(|a, b| a.name.cmp(&b.name));
     groups.dedup_by(|a, b| a.name == b.name);
     stream::iter(groups)
-        .map(|group| with_hooks(clients, group))
+        .map(async |group| {
+            let group = with_hooks(clients, group).await?;
+            if group.in_service >= group.desired {
+                return Ok(group);
+            }
+            launches::with_launches(clients, state, fleet, group).await
+        })
         .buffered(HOOKS_AT_ONCE)
         .try_collect()
         .await
@@ -109,6 +116,10 @@ fn group(group: &AutoScalingGroup) -> GroupInventory {
     subnets.sort();
     let mut target_groups = group.target_group_arns().to_vec();
     target_groups.sort();
+    let in_service = group
+        .instances()
+        .iter()
+        .filter(|instance| instance.lifecycle_state() == Some(&LifecycleState::InService));
     let tags = || {
         let tags = group.tags().iter();
         tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag)))
@@ -135,5 +146,8 @@ fn group(group: &AutoScalingGroup) -> GroupInventory {
             .status()
             .is_some_and(|status| status.starts_with("Delete")),
         instances: u32::try_from(group.instances().len()).unwrap_or(u32::MAX),
+        in_service: u32::try_from(in_service.count()).unwrap_or(u32::MAX),
+        launches: Vec::new(),
+        launched: false,
     }
 }

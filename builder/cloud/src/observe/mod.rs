@@ -3,25 +3,26 @@
 mod autoscaling;
 mod elbv2;
 mod images;
+mod launches;
 mod network;
 mod state;
 mod templates;
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{join, join_all, try_join4, try_join5};
+use futures_util::future::{join, join_all, try_join5};
 use vmimage_plan::definition::{Fleet, Region};
 use vmimage_plan::fleet::FleetInventory;
 use vmimage_plan::fleet::inventory::{BucketObservation, RegionInventory, RegionObservation};
 
-use crate::account::{Account, Clients};
+use crate::account::Account;
 use crate::error::CloudError;
 
 /// Reads every region of `fleet`, and the bucket of its state.
 pub(crate) async fn observe_fleet(account: &Account, fleet: &Fleet) -> FleetInventory {
     let bucket = state::observe_bucket(account.clients(&fleet.primary), &fleet.state.bucket);
     let regions = join_all(fleet.regions.iter().map(|region| async {
-        let found = observe_region(account.clients(&region.name), fleet, region).await;
+        let found = observe_region(account, fleet, region).await;
         RegionObservation {
             region: region.name.clone(),
             found: found.map_err(|error| error.to_unreadable()),
@@ -40,14 +41,16 @@ pub(crate) async fn observe_fleet(account: &Account, fleet: &Fleet) -> FleetInve
 }
 
 async fn observe_region(
-    clients: &Clients,
+    account: &Account,
     fleet: &Fleet,
     region: &Region,
 ) -> Result<RegionInventory, CloudError> {
+    let clients = account.clients(&region.name);
     let doing = |what: &'static str| move |error: crate::CallError| error.doing(what, &region.name);
     let place = async {
-        try_join4(
+        try_join5(
             images::observe_images(clients, &fleet.image),
+            images::observe_offerings(clients, fleet),
             network::observe_subnets(clients, &fleet.cluster),
             network::observe_security_groups(clients, &fleet.cluster),
             images::observe_volumes(clients, &fleet.cluster),
@@ -56,7 +59,8 @@ async fn observe_region(
         .map_err(doing("read images, networks and volumes"))
     };
     let groups = async {
-        autoscaling::observe_groups(clients, fleet)
+        let state = account.clients(&fleet.primary);
+        autoscaling::observe_groups(clients, state, fleet)
             .await
             .map_err(doing("read Auto Scaling groups"))
     };
@@ -77,12 +81,14 @@ async fn observe_region(
     };
     let (place, groups, mut templates, target_groups, parameters) =
         try_join5(place, groups, templates, target_groups, parameters).await?;
-    let (images, subnets, security_groups, volumes) = place;
+    let (images, offerings, (vpcs, subnets), security_groups, volumes) = place;
     templates::observe_versions(clients, &mut templates, &groups)
         .await
         .map_err(doing("read launch template versions"))?;
     Ok(RegionInventory {
         images,
+        offerings,
+        vpcs,
         subnets,
         security_groups,
         templates,

@@ -20,7 +20,10 @@ pub(super) async fn observe_parameters(
     clients: &Clients,
     fleet: &Fleet,
 ) -> Result<BTreeMap<String, ParameterInventory>, CallError> {
-    let mut wanted = vec![names::image_parameter(&fleet.cluster, &fleet.image)];
+    let mut wanted = vec![
+        names::image_parameter(&fleet.cluster, &fleet.image),
+        names::networks_parameter(&fleet.cluster),
+    ];
     let secrets = fleet.secrets.iter();
     wanted.extend(secrets.map(|secret| names::secret_parameter(&fleet.cluster, secret)));
     let mut found = BTreeMap::new();

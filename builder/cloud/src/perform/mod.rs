@@ -30,14 +30,15 @@ impl Perform for Account {
                 bucket::block_public_access(clients, bucket).await
             }
             Action::EncryptBucket { bucket } => bucket::encrypt(clients, bucket).await,
-            Action::PutImagePointer {
+            Action::PutParameter {
                 parameter,
-                image,
+                value,
+                data_type,
                 overwrite,
                 tags,
             } => {
                 let tags = (!overwrite).then_some(tags);
-                parameters::put_pointer(clients, parameter, image, tags).await
+                parameters::put(clients, parameter, (value, data_type), tags).await
             }
             Action::PutSecret {
                 parameter,
@@ -91,9 +92,9 @@ fn doing(action: &Action) -> String {
             format!("block public access to bucket `{bucket}`")
         }
         Action::EncryptBucket { bucket } => format!("encrypt bucket `{bucket}`"),
-        Action::PutImagePointer {
-            parameter, image, ..
-        } => format!("point parameter `{parameter}` at `{image}`"),
+        Action::PutParameter {
+            parameter, value, ..
+        } => format!("set parameter `{parameter}` to `{value}`"),
         Action::PutSecret { parameter, .. } => format!("put secret `{parameter}`"),
         Action::CreateTargetGroup { name, .. } => format!("create target group `{name}`"),
         Action::ModifyTargetGroup { name, .. } => format!("modify target group `{name}`"),

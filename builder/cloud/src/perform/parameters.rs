@@ -13,18 +13,15 @@ use crate::account::Clients;
 use crate::error::{CallError, refused, ssm};
 use crate::execute::Outcome;
 
-/// The type that makes the Parameter Store check that the AMI exists.
-const IMAGE_DATA_TYPE: &str = "aws:ec2:image";
-
 /// Random bytes of a secret that is made up: 256 bits, in hexadecimal so that it means nothing to a
 /// shell, SQL or a URL.
 const SECRET_BYTES: usize = 32;
 
-/// Makes the pointer with `tags`, or moves one that exists.
-pub(super) async fn put_pointer(
+/// Makes the parameter with `tags`, or changes one that exists.
+pub(super) async fn put(
     clients: &Clients,
     parameter: &str,
-    image: &str,
+    (value, data_type): (&str, &str),
     tags: Option<&BTreeMap<String, String>>,
 ) -> Result<Outcome, CallError> {
     let put = || {
@@ -32,9 +29,9 @@ pub(super) async fn put_pointer(
             .ssm
             .put_parameter()
             .name(parameter)
-            .value(image)
+            .value(value)
             .r#type(ParameterType::String)
-            .data_type(IMAGE_DATA_TYPE)
+            .data_type(data_type)
     };
     let operation = ssm("PutParameter");
     if let Some(tags) = tags {
@@ -48,7 +45,7 @@ pub(super) async fn put_pointer(
     }
     let answer = put().overwrite(true).send().await;
     answer.map_err(refused(operation))?;
-    Ok(Outcome::done("points there"))
+    Ok(Outcome::done("changed"))
 }
 
 pub(super) async fn put_secret(

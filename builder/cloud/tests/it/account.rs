@@ -13,7 +13,7 @@ use vmimage_plan::fleet::action::{GroupChanges, NewGroup, NewVersion, TemplateVe
 use vmimage_plan::fleet::inventory::{
     BucketInventory, BucketObservation, GroupInventory, ImageInventory, ParameterInventory,
     RegionInventory, RegionObservation, SecurityGroupInventory, SubnetInventory,
-    TargetGroupInventory, TemplateInventory, VolumeInventory,
+    TargetGroupInventory, TemplateInventory, VolumeInventory, VpcInventory,
 };
 use vmimage_plan::fleet::{Action, FleetInventory, FleetPlan, FleetUserData, plan_fleet};
 use vmimage_plan::sources::SourceFile;
@@ -55,7 +55,7 @@ pub(crate) fn fleet(text: &str) -> Fleet {
 fn user_data(fleet: &Fleet) -> &'static FleetUserData {
     static MADE: OnceLock<FleetUserData> = OnceLock::new();
     MADE.get_or_init(|| {
-        FleetUserData::new(fleet, &[], Architecture::X86_64).expect("empty programs are small")
+        FleetUserData::new(fleet, &[], &[], Architecture::X86_64).expect("empty programs are small")
     })
 }
 
@@ -152,9 +152,12 @@ impl Account {
             }
             Action::BlockPublicAccess { .. } => self.bucket(|b| b.public_access_block = true),
             Action::EncryptBucket { .. } => self.bucket(|bucket| bucket.encryption = true),
-            Action::PutImagePointer {
-                parameter, image, ..
-            } => self.put_parameter(region, parameter, Some(image)),
+            Action::PutParameter {
+                parameter,
+                value,
+                data_type,
+                ..
+            } => self.put_parameter(region, parameter, Some(value), data_type),
             Action::PutSecret {
                 parameter,
                 from_region,
@@ -166,7 +169,7 @@ impl Account {
                     };
                     self.change(from, there);
                 }
-                self.put_parameter(region, parameter, None);
+                self.put_parameter(region, parameter, None, "text");
             }
             Action::CreateVolume {
                 zone,
@@ -180,6 +183,7 @@ impl Account {
                         id: id.clone(),
                         zone: zone.clone(),
                         size_gib: *size_gib,
+                        attached: false,
                         tags: tags.clone(),
                     };
                     self.change(region, |found| found.volumes.push(volume));
@@ -265,9 +269,8 @@ impl Account {
         change(bucket);
     }
 
-    fn put_parameter(&self, region: &str, name: &str, value: Option<&String>) {
-        let data_type = value.map_or("text", |_| "aws:ec2:image").to_owned();
-        let value = value.cloned();
+    fn put_parameter(&self, region: &str, name: &str, value: Option<&String>, data_type: &str) {
+        let (value, data_type) = (value.cloned(), data_type.to_owned());
         let parameter = ParameterInventory { value, data_type };
         self.change(region, |found| {
             found.parameters.insert(name.to_owned(), parameter);
@@ -317,6 +320,9 @@ impl Account {
             health_check_grace_secs: new.health_check_grace_secs,
             deleting: false,
             instances: new.desired,
+            in_service: new.desired,
+            launches: Vec::new(),
+            launched: true,
         };
         self.change(region, |found| {
             if !found.groups.iter().any(|other| other.name == group.name) {
@@ -386,6 +392,10 @@ fn fresh_region(region: &str) -> RegionInventory {
             state: "available".to_owned(),
             root_device: "/dev/xvda".to_owned(),
             fingerprint: Some("f00d".to_owned()),
+        }],
+        vpcs: vec![VpcInventory {
+            id: format!("vpc-{region}"),
+            ranges: vec!["10.0.0.0/16".to_owned()],
         }],
         subnets: vec![subnet("a"), subnet("b")],
         security_groups: vec![SecurityGroupInventory {

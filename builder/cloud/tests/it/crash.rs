@@ -44,12 +44,12 @@ fn sorted(account: &Account) -> FleetInventory {
 #[test]
 fn a_first_apply_that_fails_anywhere_is_finished_by_the_next() {
     let wanted = fleet(FLEET);
-    // The bucket's three, the secret and its copy; in each region the pointer, two target groups,
+    // The bucket's three, the secret and its copy; in each region the pointer, the networks, two target groups,
     // five templates, three groups without slots, two and three slots with a volume each.
     check(
         &wanted,
         || Account::new(&wanted),
-        3 + 2 + 2 * (1 + 2 + 5 + 3 + 5 * 2),
+        3 + 2 + 2 * (2 + 2 + 5 + 3 + 5 * 2),
     );
 }
 

@@ -90,6 +90,18 @@ impl Filters {
         })
     }
 
+    /// The values of a filter that have no wildcards.
+    pub(crate) fn exact(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self
+            .filters
+            .iter()
+            .filter(move |filter| filter.name == name);
+        let values = named.flat_map(|filter| &filter.values);
+        values
+            .filter(|value| !value.contains(['*', '?', '\\']))
+            .map(String::as_str)
+    }
+
     /// Whether a tag with this key is asked for, where filters name tags at all.
     pub(crate) fn names_tag(&self, key: &str) -> bool {
         let mut named = self

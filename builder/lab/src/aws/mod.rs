@@ -25,7 +25,7 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use check::{Codes, Question, TargetCheck, TargetFailure};
@@ -56,9 +56,9 @@ pub struct Settings {
 pub struct RegionSettings {
     /// For example `eu-west-1`.
     pub name: String,
-    /// `N` in the default VPC's range `10.N.0.0/16`.
-    pub vpc_octet: u8,
-    /// How many zones, at most sixteen. Each has a default subnet `10.N.(16 * zone).0/20`.
+    /// The first two octets of the default VPC's range, a /16: AWS's own is `[172, 31]`.
+    pub vpc: [u8; 2],
+    /// How many zones, at most sixteen. Each has a default subnet, a /20.
     pub zones: usize,
 }
 
@@ -279,6 +279,14 @@ impl Aws {
     pub fn set_stale(&mut self, region: &str, lag: Duration) {
         if let Some(region) = self.regions.get_mut(region) {
             region.stale = lag;
+        }
+    }
+
+    /// Says which instance types zones of the region do not offer, each as zone and type.
+    pub fn set_unoffered(&mut self, region: &str, unoffered: BTreeSet<(String, String)>) {
+        if let Some(region) = self.regions.get_mut(region) {
+            region.unoffered = unoffered;
+            region.reconcile_all();
         }
     }
 

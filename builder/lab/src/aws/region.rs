@@ -1,7 +1,7 @@
 //! Owns one region: everything in it, and its time. Must not know what the objects do; their
 //! behaviour lies beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::autoscaling::Scaling;
@@ -39,6 +39,8 @@ pub(crate) struct Region {
     pub(crate) tokens: Tokens,
     pub(crate) templates: Templates,
     pub(crate) volumes: BTreeMap<String, Volume>,
+    /// Zones and the instance types that they do not offer.
+    pub(crate) unoffered: BTreeSet<(String, String)>,
     /// How many instances a zone holds at most.
     pub(crate) capacity: BTreeMap<String, usize>,
     pub(crate) scaling: Scaling,
@@ -72,6 +74,7 @@ impl Region {
             tokens: Tokens::default(),
             templates: Templates::default(),
             volumes: BTreeMap::new(),
+            unoffered: BTreeSet::new(),
             capacity: BTreeMap::new(),
             scaling: Scaling::default(),
             balancing: Balancing::default(),

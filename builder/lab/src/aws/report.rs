@@ -22,6 +22,8 @@ pub struct GroupReport {
     pub members: Vec<MemberReport>,
     /// Why its newest launch that ended failed, if it did.
     pub last_failure: Option<String>,
+    /// The instance of that launch, where it came so far.
+    pub failed_instance: Option<String>,
 }
 
 /// An instance of a group.

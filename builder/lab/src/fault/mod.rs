@@ -58,6 +58,13 @@ pub enum Kind {
         /// So many instances fit.
         instances: usize,
     },
+    /// A zone has no instances of a type at all.
+    NotOffered {
+        /// The zone.
+        zone: String,
+        /// The type.
+        instance_type: String,
+    },
     /// A node's metadata service misbehaves.
     Imds {
         /// How.

@@ -1,5 +1,6 @@
 //! Owns the faults that are active in a lab and the decision whether one strikes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Fault, Interference, Kind};
@@ -126,7 +127,10 @@ impl Faults {
                 }
                 Kind::FailAfter | Kind::LoseReply | Kind::Cut { .. } => decision.after.is_some(),
                 Kind::Slow { .. } => false,
-                Kind::Stale { .. } | Kind::Capacity { .. } | Kind::Imds { .. } => true,
+                Kind::Stale { .. }
+                | Kind::Capacity { .. }
+                | Kind::NotOffered { .. }
+                | Kind::Imds { .. } => true,
             };
             if done || !self.random.chance(active.fault.per_million) {
                 continue;
@@ -141,7 +145,10 @@ impl Faults {
                 Kind::LoseReply => decision.after = Some(After::Close),
                 Kind::Cut { at } => decision.after = Some(After::Cut(at)),
                 Kind::Slow { by } => decision.delay = decision.delay.saturating_add(by),
-                Kind::Stale { .. } | Kind::Capacity { .. } | Kind::Imds { .. } => {}
+                Kind::Stale { .. }
+                | Kind::Capacity { .. }
+                | Kind::NotOffered { .. }
+                | Kind::Imds { .. } => {}
             }
         }
         decision
@@ -200,6 +207,19 @@ impl Faults {
             }
         }
         zones
+    }
+
+    /// What zones do not offer: each with an instance type.
+    pub(crate) fn unoffered(&self, now: Duration) -> BTreeSet<(String, String)> {
+        let on = self.active.iter().filter(|active| active.is_on(now));
+        on.filter_map(|active| match &active.fault.kind {
+            Kind::NotOffered {
+                zone,
+                instance_type,
+            } => Some((zone.clone(), instance_type.clone())),
+            _ => None,
+        })
+        .collect()
     }
 
     /// When a fault begins or ends next.

@@ -33,6 +33,7 @@ fn the_text_form_comes_back_as_it_was() {
         "conflict service=s3 action=PutObject count=2",
         "stale region=us-east-1 by=5s",
         "capacity zone=eu-west-1a instances=3",
+        "not-offered zone=us-east-1e type=t3.medium",
         "imds node=i-1 answer=html path=/latest/user-data count=2",
         "throttle p=0.0",
     ] {
@@ -74,8 +75,7 @@ fn what_is_no_fault_is_said_exactly() {
         let (text, message) = line.split_once(" => ").unwrap();
         assert_eq!(said(text), Err(message.to_owned()));
     }
-    let kinds =
-        "throttle, fail, fail-after, lose-reply, down, slow, cut, conflict, stale, capacity, imds";
+    let kinds = "throttle, fail, fail-after, lose-reply, down, slow, cut, conflict, stale, capacity, not-offered, imds";
     assert_eq!(
         said(" "),
         Err(format!("the fault is empty; it begins with one of {kinds}"))

@@ -61,8 +61,7 @@ pub enum FaultError {
     UnknownRegion(String),
 }
 
-const KINDS: &str =
-    "throttle, fail, fail-after, lose-reply, down, slow, cut, conflict, stale, capacity, imds";
+const KINDS: &str = "throttle, fail, fail-after, lose-reply, down, slow, cut, conflict, stale, capacity, not-offered, imds";
 
 const DURATION: &str = "a duration like 500ms, 5s, 2m or 1h";
 const PROBABILITY: &str = "a probability between 0 and 1, with six decimals at most";
@@ -70,6 +69,7 @@ const NUMBER: &str = "a whole number";
 const SERVICE: &str = "ec2, autoscaling, elasticloadbalancing, sts, ssm or s3";
 const ANSWER: &str = "401, 404, 503, html, reset or truncate";
 const ZONE: &str = "a zone like eu-west-1a";
+const TYPE: &str = "an instance type like t3.medium";
 const NAME: &str = "a name";
 
 /// Keys that go with every fault.
@@ -77,12 +77,13 @@ const ALWAYS: [&str; 3] = ["region", "from", "until"];
 /// Keys that go with faults of requests.
 const REQUESTS: [&str; 4] = ["service", "action", "p", "count"];
 /// All keys.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "service",
     "action",
     "region",
     "zone",
     "instances",
+    "type",
     "node",
     "answer",
     "path",
@@ -274,6 +275,15 @@ fn parse_kind(words: &Words<'_>) -> Result<Kind, FaultError> {
                 false,
             )
         }
+        "not-offered" => {
+            let zone = words.need("zone", ZONE)?.to_owned();
+            let instance_type = words.need("type", TYPE)?.to_owned();
+            let kind = Kind::NotOffered {
+                zone,
+                instance_type,
+            };
+            (kind, &["zone", "type"], false)
+        }
         "imds" => {
             let text = words.need("answer", ANSWER)?;
             let answer = Interference::parse(text).ok_or_else(|| bad("answer", text, ANSWER))?;
@@ -311,6 +321,7 @@ impl fmt::Display for Fault {
             Kind::Conflict => "conflict",
             Kind::Stale { .. } => "stale",
             Kind::Capacity { .. } => "capacity",
+            Kind::NotOffered { .. } => "not-offered",
             Kind::Imds { .. } => "imds",
         })?;
         if let Some(service) = self.service {
@@ -330,6 +341,10 @@ impl fmt::Display for Fault {
             Kind::Slow { by } | Kind::Stale { by } => write_duration(f, "by", *by)?,
             Kind::Cut { at } => write!(f, " at={at}")?,
             Kind::Capacity { zone, instances } => write!(f, " zone={zone} instances={instances}")?,
+            Kind::NotOffered {
+                zone,
+                instance_type,
+            } => write!(f, " zone={zone} type={instance_type}")?,
             Kind::Imds { answer, path } => {
                 write!(f, " answer={}", answer.name())?;
                 if let Some(path) = path {

@@ -196,11 +196,13 @@ fn control_path(state_root: &Path, name: &str) -> PathBuf {
     Lab::folder(state_root, name).join("control")
 }
 
-/// In the order given, from 10.1.0.0/16 on.
+/// In the order given. The first has AWS's own default VPC; default VPCs of two regions cannot reach each
+/// other, so the others are as if their owner had given them ranges of their own, from 10.2.0.0/16 on.
 fn regions(names: &[String]) -> Vec<Region> {
-    (1..=u8::MAX)
-        .zip(names)
-        .map(|(octet, name)| Region::new(name, octet))
+    let first = names.iter().take(1).map(|name| Region::default_vpc(name));
+    let others = (2..=u8::MAX).zip(names.iter().skip(1));
+    first
+        .chain(others.map(|(octet, name)| Region::new(name, octet)))
         .collect()
 }
 
@@ -213,7 +215,7 @@ fn aws_settings(settings: &HostSettings) -> AwsSettings {
             .iter()
             .map(|region| RegionSettings {
                 name: region.name().to_owned(),
-                vpc_octet: region.octet(),
+                vpc: region.octets(),
                 zones: ZONES,
             })
             .collect(),

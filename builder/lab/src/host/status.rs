@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{GroupReport, MemberReport};
 use crate::node::{Phase, SystemReport, SystemState};
+use crate::wire::Cloud;
 
 use super::Shared;
 
 /// Tags of groups that tell what they are for.
 const ROLE: &str = "vmimage:role";
 const SLOT: &str = "vmimage:slot";
+const STATE: &str = "vmimage:state";
 
 /// How a lab is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,9 +105,17 @@ impl Status {
 
     fn of_account(shared: &Shared) -> Self {
         let cloud = shared.cloud();
-        let region = |name: &String| RegionStatus {
-            region: name.clone(),
-            groups: name_nodes(cloud.aws().groups(name)),
+        let region = |name: &String| {
+            let mut groups = cloud.aws().groups(name);
+            for group in &mut groups {
+                if let Some(said) = said_by_the_node(&cloud, name, group) {
+                    group.last_failure = Some(said);
+                }
+            }
+            RegionStatus {
+                region: name.clone(),
+                groups: name_nodes(groups),
+            }
         };
         Self {
             format: 1,
@@ -130,6 +140,21 @@ impl RoleStatus {
             .filter(|node| node.lifecycle == "InService" && node.health == "Healthy");
         u32::try_from(in_service.count()).is_ok_and(|count| count >= self.desired)
     }
+}
+
+/// Why the instance of a group's failed launch did not become a node, as it reported to the fleet's state:
+/// Auto Scaling knows only that the launch was abandoned.
+fn said_by_the_node(cloud: &Cloud, region: &str, group: &GroupReport) -> Option<String> {
+    let instance = group.failed_instance.as_ref()?;
+    let state = group.tags.get(STATE)?.strip_prefix("s3://")?;
+    let (bucket, prefix) = state.split_once('/')?;
+    let key = format!("{prefix}/{region}/nodes/{instance}.json");
+    let report: serde_json::Value = serde_json::from_slice(cloud.object(bucket, &key)?).ok()?;
+    let reason = report.get("reason")?.as_str()?;
+    // In one line, whatever it is.
+    let words = reason.split(|character: char| character.is_control() || character == ' ');
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    (!words.is_empty()).then(|| format!("{instance} did not become a node: {}", words.join(" ")))
 }
 
 /// The node of this id, name or address; `None` if there is none or more than one.

@@ -8,18 +8,34 @@ use super::NetworkError;
 /// Where every instance finds its metadata service.
 pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
-/// A region of the lab: the network 10.N.0.0/16.
+/// The first two octets of the VPC that AWS makes in each region of a new account.
+const DEFAULT_VPC: [u8; 2] = [172, 31];
+
+/// A region of the lab: the network 10.N.0.0/16, or that of AWS's own default VPC.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Region {
     name: String,
+    first: u8,
     octet: u8,
 }
 
 impl Region {
+    /// The region `name` with the network of AWS's default VPC, 172.31.0.0/16. Of a lab's regions one
+    /// can have it: nodes of two could not reach each other.
+    pub fn default_vpc(name: &str) -> Self {
+        let [first, octet] = DEFAULT_VPC;
+        Self {
+            name: name.to_owned(),
+            first,
+            octet,
+        }
+    }
+
     /// The region `name` with the network 10.`octet`.0.0/16.
     pub fn new(name: &str, octet: u8) -> Self {
         Self {
             name: name.to_owned(),
+            first: 10,
             octet,
         }
     }
@@ -29,29 +45,34 @@ impl Region {
         &self.name
     }
 
-    /// The second octet of its addresses.
+    /// The second octet of its addresses, which no other region of a lab has.
     pub fn octet(&self) -> u8 {
         self.octet
     }
 
+    /// The first two octets of its addresses.
+    pub fn octets(&self) -> [u8; 2] {
+        [self.first, self.octet]
+    }
+
     /// Its network, for example `10.1.0.0/16`.
     pub fn network(&self) -> String {
-        format!("10.{}.0.0/16", self.octet)
+        format!("{}.{}.0.0/16", self.first, self.octet)
     }
 
-    /// The router, 10.N.0.1.
+    /// The router, the first address as in every VPC.
     pub fn gateway(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, self.octet, 0, 1)
+        Ipv4Addr::new(self.first, self.octet, 0, 1)
     }
 
-    /// The name server, 10.N.0.2 as in every VPC.
+    /// The name server, the second address as in every VPC.
     pub fn resolver(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, self.octet, 0, 2)
+        Ipv4Addr::new(self.first, self.octet, 0, 2)
     }
 
-    /// Where the region's simulated AWS endpoints listen: 10.N.0.3, which a VPC keeps free.
+    /// Where the region's simulated AWS endpoints listen: the third address, which a VPC keeps free.
     pub fn endpoint(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, self.octet, 0, 3)
+        Ipv4Addr::new(self.first, self.octet, 0, 3)
     }
 
     /// The domain of its instances' private names.
@@ -65,10 +86,10 @@ impl Region {
 
     /// Whether `address` is one that an instance here may have.
     pub fn holds(&self, address: Ipv4Addr) -> bool {
-        let [ten, octet, high, low] = address.octets();
+        let [first, octet, high, low] = address.octets();
         let host = u16::from_be_bytes([high, low]);
         // A VPC keeps the first four addresses and the last one.
-        ten == 10 && octet == self.octet && host > 3 && host < u16::MAX
+        [first, octet] == self.octets() && host > 3 && host < u16::MAX
     }
 
     /// The name of its bridge.
@@ -133,6 +154,11 @@ mod tests {
         assert_eq!(region.endpoint(), Ipv4Addr::new(10, 7, 0, 3));
         assert_eq!(region.domain(), "eu-west-1.compute.internal");
         assert_eq!(Region::new("us-east-1", 1).domain(), "ec2.internal");
+        let default = Region::default_vpc("us-east-1");
+        assert_eq!(default.network(), "172.31.0.0/16");
+        assert_eq!(default.resolver(), Ipv4Addr::new(172, 31, 0, 2));
+        assert!(default.holds(Ipv4Addr::new(172, 31, 0, 4)));
+        assert!(!default.holds(Ipv4Addr::new(10, 31, 0, 4)));
         let address = Ipv4Addr::new(10, 7, 255, 254);
         assert_eq!(host_name(address), "ip-10-7-255-254");
         assert_eq!(mac_of(address), "02:00:0a:07:ff:fe");

@@ -2,13 +2,15 @@
 //! a tree that is complete.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use serde::Deserialize;
 
 use super::LabError;
+use super::lab::is_at;
 
 /// The files of a bake that are read here.
 const MANIFEST: &str = "manifest.json";
@@ -23,6 +25,14 @@ pub struct LabImage {
     pub tree: PathBuf,
 }
 
+/// An image that is in use: it stays as long as this does.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) image: LabImage,
+    /// A shared lock; there is none of a plain tree, which is not ours to remove.
+    pub(super) held: Option<File>,
+}
+
 /// What of a bake's manifest matters here.
 #[derive(Deserialize)]
 struct Manifest {
@@ -31,12 +41,13 @@ struct Manifest {
 
 /// Opens `path`: the output directory of `vmimage bake --format rootfs`, which is unpacked below
 /// `images` unless it has been already, or a root tree.
-pub(super) fn open(path: &Path, images: &Path) -> Result<LabImage, LabError> {
+pub(super) fn open(path: &Path, images: &Path) -> Result<Opened, LabError> {
     if path.join("usr/lib/systemd/systemd").is_file() {
-        return Ok(LabImage {
+        let image = LabImage {
             fingerprint: None,
             tree: absolute(path)?,
-        });
+        };
+        return Ok(Opened { image, held: None });
     }
     let no_image = |problem: &str| LabError::Image {
         path: path.to_owned(),
@@ -63,31 +74,90 @@ pub(super) fn open(path: &Path, images: &Path) -> Result<LabImage, LabError> {
             "the fingerprint in its `manifest.json` is damaged",
         ));
     }
-    let tree = unpacked(&path.join(ARCHIVE), &fingerprint, images)?;
-    Ok(LabImage {
-        fingerprint: Some(fingerprint),
-        tree,
+    let held = unpacked(&path.join(ARCHIVE), &fingerprint, images)?;
+    let tree = images.join(&fingerprint);
+    let fingerprint = Some(fingerprint);
+    Ok(Opened {
+        image: LabImage { fingerprint, tree },
+        held: Some(held),
     })
 }
 
-/// The tree of an archive: complete or absent, whoever else unpacks it at the same time.
-fn unpacked(archive: &Path, fingerprint: &str, images: &Path) -> Result<PathBuf, LabError> {
+/// Sees to it that the tree of an archive is there: complete or absent, whoever else unpacks or removes
+/// it at the same time.
+fn unpacked(archive: &Path, fingerprint: &str, images: &Path) -> Result<File, LabError> {
     let tree = images.join(fingerprint);
     fs::create_dir_all(images).map_err(LabError::file("make", images))?;
-    let lock = images.join(format!("{fingerprint}.lock"));
-    let held = File::create(&lock).map_err(LabError::file("make", &lock))?;
-    held.lock().map_err(LabError::file("lock", &lock))?;
-    if tree.is_dir() {
-        return Ok(tree);
+    let path = images.join(format!("{fingerprint}.lock"));
+    loop {
+        let mut lock = File::create(&path).map_err(LabError::file("make", &path))?;
+        lock.lock_shared().map_err(LabError::file("lock", &path))?;
+        if !is_at(&lock, &path) {
+            continue;
+        }
+        if tree.is_dir() {
+            // Its time tells when the image was used last.
+            lock.write_all(b"\n")
+                .map_err(LabError::file("write", &path))?;
+            return Ok(lock);
+        }
+        lock.unlock().map_err(LabError::file("unlock", &path))?;
+        lock.lock().map_err(LabError::file("lock", &path))?;
+        if is_at(&lock, &path) && !tree.is_dir() {
+            unpack_whole(archive, fingerprint, images)?;
+        }
     }
+}
+
+/// Removes all unpacked images that no lab uses but those used last; says how many stay.
+pub(super) fn prune(images: &Path, keep: usize) -> Result<usize, LabError> {
+    let entries = fs::read_dir(images).into_iter().flatten().flatten();
+    let mut locks: Vec<(SystemTime, PathBuf)> = entries
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "lock")
+        })
+        .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+        .collect();
+    locks.sort();
+    let mut kept = 0;
+    for (_, path) in locks.into_iter().rev() {
+        let tree = path.with_extension("");
+        if kept < keep && tree.is_dir() {
+            kept += 1;
+            continue;
+        }
+        let lock = match File::open(&path) {
+            // Somebody else removes them too.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(LabError::file("read", &path))?,
+        };
+        // Whoever uses it holds it.
+        if lock.try_lock().is_err() || !is_at(&lock, &path) {
+            kept += 1;
+            continue;
+        }
+        for tree in [tree, path.with_extension("part")] {
+            if tree.exists() {
+                fs::remove_dir_all(&tree).map_err(LabError::file("remove", &tree))?;
+            }
+        }
+        fs::remove_file(&path).map_err(LabError::file("remove", &path))?;
+    }
+    Ok(kept)
+}
+
+/// The lock must be held.
+fn unpack_whole(archive: &Path, fingerprint: &str, images: &Path) -> Result<(), LabError> {
+    let tree = images.join(fingerprint);
     let part = images.join(format!("{fingerprint}.part"));
     if part.exists() {
         fs::remove_dir_all(&part).map_err(LabError::file("remove", &part))?;
     }
     fs::create_dir(&part).map_err(LabError::file("make", &part))?;
     unpack(archive, &part)?;
-    fs::rename(&part, &tree).map_err(LabError::file("rename", &part))?;
-    Ok(tree)
+    fs::rename(&part, &tree).map_err(LabError::file("rename", &part))
 }
 
 /// Unpacks with tar, which every Debian has and which knows every kind of file and attribute.
@@ -129,7 +199,7 @@ fn absolute(path: &Path) -> Result<PathBuf, LabError> {
 
 #[cfg(test)]
 mod tests {
-    use super::open;
+    use super::{open, prune};
     use std::fs;
     use std::path::Path;
 
@@ -189,15 +259,25 @@ mod tests {
         fs::write(manifest, "{\"fingerprint\": \"ab12\", \"format\": 1}").unwrap();
         write_archive(&folder.path().join("rootfs.tar.zst"));
         fs::create_dir_all(images.join("ab12.part/left-over")).unwrap();
-        let image = open(folder.path(), &images).unwrap();
+        let opened = open(folder.path(), &images).unwrap();
+        let image = opened.image.clone();
         assert_eq!(image.fingerprint.as_deref(), Some("ab12"));
         assert_eq!(image.tree, images.join("ab12"));
         let file = image.tree.join("usr/bin/true");
         assert_eq!(fs::read_to_string(&file).unwrap(), "true");
         assert!(!images.join("ab12.part").exists());
         fs::write(&file, "as it was").unwrap();
-        assert_eq!(open(folder.path(), &images).unwrap(), image);
+        assert_eq!(open(folder.path(), &images).unwrap().image, image);
         assert_eq!(fs::read_to_string(&file).unwrap(), "as it was");
+        assert_eq!(prune(&images, 0).unwrap(), 1, "it is in use");
+        drop(opened);
+        assert_eq!(prune(&images, 1).unwrap(), 1);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "as it was");
+        fs::create_dir_all(images.join("cd34.part")).unwrap();
+        fs::write(images.join("cd34.lock"), "").unwrap();
+        assert_eq!(prune(&images, 0).unwrap(), 0);
+        assert_eq!(fs::read_dir(&images).unwrap().count(), 0);
+        assert_eq!(prune(&images.join("none"), 0).unwrap(), 0);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(crate) mod wait;
 pub use error::LabError;
 pub use exec::{Entrance, Output};
 pub use image::LabImage;
-pub use lab::{Lab, Part, Settings, Trace};
+pub use lab::{Images, Lab, Part, Settings, Trace};
 pub use launch::{NodeLaunch, Volume};
 pub use machine::VOLUMES;
 pub use serve::Interferer;

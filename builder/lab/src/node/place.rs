@@ -61,7 +61,7 @@ impl Place {
 
     /// Unpacked images, shared by all labs.
     pub(super) fn images(&self) -> PathBuf {
-        self.root.join("images")
+        images(&self.root)
     }
 
     /// A layer between image and node: what all nodes of the lab trust.
@@ -94,6 +94,11 @@ impl Place {
 /// Where the labs of a state root lie.
 pub(super) fn labs(root: &Path) -> PathBuf {
     root.join("labs")
+}
+
+/// Where the unpacked images of a state root lie.
+pub(super) fn images(root: &Path) -> PathBuf {
+    root.join("images")
 }
 
 /// Instance and volume ids, which become file names, machine names and names of namespaces.

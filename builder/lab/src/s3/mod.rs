@@ -95,6 +95,12 @@ impl S3 {
         }
     }
 
+    /// What an object holds now.
+    pub(crate) fn object(&self, bucket: &str, key: &str) -> Option<&[u8]> {
+        let object = self.buckets.get(bucket)?.current(key)?;
+        Some(&object.body)
+    }
+
     /// Answers one request.
     pub(crate) fn call(&mut self, call: &Call<'_>) -> Result<Answer, ServiceError> {
         match operations::handle(call.route.operation) {

@@ -1,6 +1,7 @@
 //! Owns the whole simulation and what happens to one request: identify, faults, signature, dispatch.
 //! Must not do input or output and must not read a clock.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,6 +54,7 @@ pub struct Cloud {
 struct Shaped {
     lags: Vec<Duration>,
     capacities: Vec<(String, usize)>,
+    unoffered: BTreeSet<(String, String)>,
 }
 
 /// What goes back to a client, and how.
@@ -103,9 +105,9 @@ impl Cloud {
 
     /// An account with two regions of three zones, for tests and examples.
     pub fn example(seed: u64) -> Self {
-        let region = |(name, vpc_octet): (&str, u8)| RegionSettings {
+        let region = |(name, octet): (&str, u8)| RegionSettings {
             name: name.to_owned(),
-            vpc_octet,
+            vpc: [10, octet],
             zones: 3,
         };
         let settings = Settings {
@@ -124,6 +126,11 @@ impl Cloud {
     /// The same, for the outside to report what becomes of machines.
     pub fn aws_mut(&mut self) -> &mut Aws {
         &mut self.aws
+    }
+
+    /// What an object of S3 holds now.
+    pub fn object(&self, bucket: &str, key: &str) -> Option<&[u8]> {
+        self.s3.object(bucket, key)
     }
 
     /// The access keys.
@@ -294,7 +301,7 @@ impl Cloud {
         self.notices.add(service, action, region);
     }
 
-    /// Gives the account the lags and capacities that the faults ask for now.
+    /// Gives the account the lags, capacities and offers that the faults ask for now.
     fn shape(&mut self, now: Duration) {
         let shaped = Shaped {
             lags: self
@@ -303,6 +310,7 @@ impl Cloud {
                 .map(|region| self.faults.stale(region, now))
                 .collect(),
             capacities: self.faults.capacities(now),
+            unoffered: self.faults.unoffered(now),
         };
         if shaped == self.shaped || (self.shaped == Shaped::default() && shaped.is_nothing()) {
             return;
@@ -313,6 +321,13 @@ impl Cloud {
         for (zone, limit) in changes(&self.shaped.capacities, &shaped.capacities) {
             if let Some(region) = self.regions.iter().find(|region| zone.starts_with(*region)) {
                 self.aws.set_capacity(region, &zone, limit);
+            }
+        }
+        if shaped.unoffered != self.shaped.unoffered {
+            for region in &self.regions {
+                let own = shaped.unoffered.iter();
+                let own = own.filter(|(zone, _)| zone.starts_with(region)).cloned();
+                self.aws.set_unoffered(region, own.collect());
             }
         }
         self.shaped = shaped;
@@ -335,7 +350,9 @@ impl Cloud {
 
 impl Shaped {
     fn is_nothing(&self) -> bool {
-        self.capacities.is_empty() && self.lags.iter().all(Duration::is_zero)
+        self.capacities.is_empty()
+            && self.unoffered.is_empty()
+            && self.lags.iter().all(Duration::is_zero)
     }
 }
 

@@ -63,12 +63,14 @@ pub enum Action {
         /// Its name.
         bucket: String,
     },
-    /// Points a parameter at an AMI.
-    PutImagePointer {
+    /// Sets a parameter that is no secret.
+    PutParameter {
         /// The parameter.
         parameter: String,
-        /// The AMI.
-        image: String,
+        /// What it is set to.
+        value: String,
+        /// The Parameter Store's word for what that is: `text` or `aws:ec2:image`.
+        data_type: &'static str,
         /// Whether the parameter exists; tags can only be given to one that does not.
         overwrite: bool,
         /// Its tags.

@@ -14,7 +14,9 @@ use super::action::{
 };
 use super::inventory::{GroupInventory, VolumeInventory};
 use super::names;
+use super::network::Network;
 use super::objects::{Field, LaunchHook, field, tag_fields};
+use super::placement;
 use super::problem::RegionProblem;
 use super::region::{Draft, Scope};
 
@@ -26,15 +28,19 @@ pub(super) fn plan_groups(
     target_group: Option<&TargetGroupRef>,
     draft: &mut Draft,
 ) -> Result<(), RegionProblem> {
+    let network = placement::network_for(scope, role)?;
     if role.data_volume_gib.is_none() {
         let mut wanted = wanted(scope, role, None, version, target_group);
-        wanted.subnets = scope.network.subnet_ids();
+        wanted.subnets = network.subnet_ids();
+        let found = found_group(scope, &wanted.name);
+        let shortfall = found.and_then(|group| placement::shortfall(scope, group));
+        draft.shortfalls.extend(shortfall);
         return plan_group(scope, role.role, wanted, draft);
     }
     let slots = (1..=role.desired).filter_map(|slot| Some((slot, role.volume_gib(slot)?)));
     for (slot, size_gib) in slots {
         let mut wanted = wanted(scope, role, Some(slot), version, target_group);
-        let (zone, subnet) = place_of_slot(scope, role.role, slot, size_gib, draft)?;
+        let (zone, subnet) = place_of_slot(scope, role, &network, (slot, size_gib), draft)?;
         wanted.subnets = vec![subnet];
         plan_volume(scope, role.role, slot, size_gib, &zone, draft);
         plan_group(scope, role.role, wanted, draft)?;
@@ -42,15 +48,18 @@ pub(super) fn plan_groups(
     Ok(())
 }
 
-/// The zone and the subnet of a slot. What it has already decides: a volume stays in its zone.
+/// The zone and the subnet of a slot, of those that `network` has. What it has already decides: a volume
+/// stays in its zone.
 fn place_of_slot(
     scope: &Scope<'_>,
-    role: Role,
-    slot: u32,
-    size_gib: u32,
+    fleet_role: &FleetRole,
+    network: &Network,
+    (slot, size_gib): (u32, u32),
     draft: &mut Draft,
 ) -> Result<(String, String), RegionProblem> {
+    let role = fleet_role.role;
     let volumes = volumes_of_slot(scope, role, slot);
+    let group = found_group(scope, &names::group(&scope.fleet.cluster, role, Some(slot)));
     if volumes.len() > 1 {
         let ids: Vec<&str> = volumes.iter().map(|volume| volume.id.as_str()).collect();
         draft.notes.push(format!(
@@ -74,16 +83,29 @@ fn place_of_slot(
             zone: volume.zone.clone(),
             volume: volume.id.clone(),
         })?;
+        let shortfall = placement::bound_slot(scope, fleet_role, slot, volume, group);
+        draft.shortfalls.extend(shortfall);
         return Ok((volume.zone.clone(), subnet.id.clone()));
     }
-    let name = names::group(&scope.fleet.cluster, role, Some(slot));
-    let group = scope.found.groups.iter().find(|group| group.name == name);
+    // A slot without a volume is free to leave a zone that has no room for it.
+    let full = group.map(GroupInventory::full_zones).unwrap_or_default();
+    let roomy = network.in_zones(|zone| !full.contains(zone));
+    let network = if roomy.subnets.is_empty() {
+        network
+    } else {
+        &roomy
+    };
     let kept = group.and_then(|group| {
-        let mut subnets = scope.network.subnets.iter();
+        let mut subnets = network.subnets.iter();
         subnets.find(|subnet| group.subnets == [subnet.id.as_str()])
     });
-    let subnet = kept.unwrap_or_else(|| scope.network.subnet_of_slot(slot));
+    let subnet = kept.unwrap_or_else(|| network.subnet_of_slot(slot));
     Ok((subnet.zone.clone(), subnet.id.clone()))
+}
+
+fn found_group<'a>(scope: &Scope<'a>, name: &str) -> Option<&'a GroupInventory> {
+    let mut groups = scope.found.groups.iter();
+    groups.find(|group| group.name == name)
 }
 
 /// By id.
@@ -203,7 +225,7 @@ fn plan_group(
     draft: &mut Draft,
 ) -> Result<(), RegionProblem> {
     let name = wanted.name.clone();
-    let Some(found) = scope.found.groups.iter().find(|group| group.name == name) else {
+    let Some(found) = found_group(scope, &name) else {
         draft.steps.push(create(
             format!("Auto Scaling group `{name}`"),
             fields(&wanted),

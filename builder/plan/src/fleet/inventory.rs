@@ -83,6 +83,10 @@ pub struct BucketInventory {
 pub struct RegionInventory {
     /// AMIs of the fleet's image.
     pub images: Vec<ImageInventory>,
+    /// For each instance type that a role has, the zones that offer it.
+    pub offerings: BTreeMap<String, BTreeSet<String>>,
+    /// The account's VPCs.
+    pub vpcs: Vec<VpcInventory>,
     /// Subnets of the cluster, and those of the default VPC.
     pub subnets: Vec<SubnetInventory>,
     /// Security groups of the cluster, and the default ones.
@@ -114,6 +118,16 @@ pub struct ImageInventory {
     /// Its `vmimage:fingerprint` tag.
     #[serde(default)]
     pub fingerprint: Option<String>,
+}
+
+/// A VPC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VpcInventory {
+    /// Its id.
+    pub id: String,
+    /// Its ranges of IPv4 addresses, for example `172.31.0.0/16`: the first one and those added later.
+    pub ranges: Vec<String>,
 }
 
 /// A subnet.
@@ -197,6 +211,33 @@ pub struct GroupInventory {
     /// How many instances it has.
     #[serde(default)]
     pub instances: u32,
+    /// How many of them are in service.
+    #[serde(default)]
+    pub in_service: u32,
+    /// Where some are not in service: the last launch in each zone that has ended, newest first.
+    #[serde(default)]
+    pub launches: Vec<LaunchInventory>,
+    /// Where some are not in service: whether its history names an instance that it launched.
+    #[serde(default)]
+    pub launched: bool,
+}
+
+/// How a launch of an Auto Scaling group ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LaunchInventory {
+    /// The zone; `None` where it did not come so far as to choose one.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// The instance, where there was one.
+    #[serde(default)]
+    pub instance: Option<String>,
+    /// Why it failed, in the words of Auto Scaling; `None`: it did not.
+    #[serde(default)]
+    pub failure: Option<String>,
+    /// Why the instance did not become a node, as it reported itself.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// A target group.
@@ -223,6 +264,9 @@ pub struct VolumeInventory {
     pub zone: String,
     /// Its size.
     pub size_gib: u32,
+    /// Whether an instance has it.
+    #[serde(default)]
+    pub attached: bool,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }

@@ -6,7 +6,9 @@ mod groups;
 pub mod inventory;
 pub mod names;
 mod network;
+mod networks;
 pub mod objects;
+mod placement;
 mod problem;
 mod region;
 mod render;
@@ -18,7 +20,8 @@ mod user_data;
 pub use action::{Action, Step};
 pub use inventory::FleetInventory;
 pub use network::{Network, Subnet};
-pub use problem::RegionProblem;
+pub use networks::Networks;
+pub use problem::{RegionProblem, Shortfall};
 pub use region::{Place, RegionPlan};
 pub use user_data::{FleetUserData, UserData, UserDataError};
 
@@ -29,6 +32,7 @@ use crate::definition::{Fleet, Region};
 use self::action::create;
 use self::inventory::{BucketObservation, Unreadable};
 use self::objects::field;
+use self::region::Common;
 
 /// What will be done for a fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,9 +60,12 @@ pub struct FleetPlan {
 }
 
 impl FleetPlan {
-    /// Whether nothing has to be done: every object in every region is as it should be.
+    /// Whether nothing has to be done: every object in every region is as it should be, and has what
+    /// it should have.
     pub fn is_empty(&self) -> bool {
-        self.step_count() == 0 && self.problems().next().is_none()
+        self.step_count() == 0
+            && self.problems().next().is_none()
+            && self.shortfalls().next().is_none()
     }
 
     /// How many steps there are.
@@ -76,26 +83,47 @@ impl FleetPlan {
     }
 }
 
+impl FleetPlan {
+    /// What is missing though no step brings it, with its region.
+    pub fn shortfalls(&self) -> impl Iterator<Item = (&str, &Shortfall)> {
+        let regions = self.regions.iter();
+        regions.flat_map(|region| {
+            let shortfalls = region.shortfalls.iter();
+            shortfalls.map(|shortfall| (region.region.as_str(), shortfall))
+        })
+    }
+}
+
 /// Plans what makes AWS as `fleet` says, given what is there. `user_data` is what its nodes run.
 pub fn plan_fleet(
     fleet: &Fleet,
     user_data: &FleetUserData,
     inventory: &FleetInventory,
 ) -> FleetPlan {
-    let (mut steps, problem) = match plan_bucket(fleet, inventory) {
-        Ok(steps) => (steps, None),
-        Err(problem) => (Vec::new(), Some(problem)),
+    let (secrets, secret_steps) = secrets::plan_sources(fleet, inventory);
+    let common = Common {
+        user_data,
+        secrets,
+        networks: Networks::of(fleet, inventory),
     };
-    let (sources, secret_steps) = secrets::plan_sources(fleet, inventory);
-    steps.extend(secret_steps);
     let regions = fleet.regions.iter().map(|region| {
         let mut observed = inventory.regions.iter();
         match observed.find(|o| o.region == region.name).map(|o| &o.found) {
-            Some(Ok(found)) => region::plan_region(fleet, region, found, user_data, &sources),
+            Some(Ok(found)) => region::plan_region(fleet, region, found, &common),
             Some(Err(unreadable)) => unread(region, unreadable.clone()),
             None => unread(region, Unreadable::not_looked_at(&region.name)),
         }
     });
+    let mut regions: Vec<RegionPlan> = regions.collect();
+    let (steps, problem) = match plan_bucket(fleet, inventory) {
+        Ok(bucket_steps) => ([bucket_steps, secret_steps].concat(), None),
+        Err(problem) => {
+            regions
+                .iter_mut()
+                .for_each(|region| hold_back(region, fleet));
+            (Vec::new(), Some(problem))
+        }
+    };
     FleetPlan {
         format: 1,
         cluster: fleet.cluster.clone(),
@@ -105,8 +133,19 @@ pub fn plan_fleet(
         primary: fleet.primary.clone(),
         steps,
         problem,
-        regions: regions.collect(),
+        regions,
     }
+}
+
+/// No node becomes one without the state, so nothing is made that would launch some.
+fn hold_back(region: &mut RegionPlan, fleet: &Fleet) {
+    if !region.steps.is_empty() && region.problem.is_none() {
+        region.problem = Some(RegionProblem::NoState {
+            region: region.region.clone(),
+            bucket: fleet.state.bucket.clone(),
+        });
+    }
+    region.steps.clear();
 }
 
 fn unread(region: &Region, why: Unreadable) -> RegionPlan {
@@ -118,6 +157,7 @@ fn unread(region: &Region, why: Unreadable) -> RegionPlan {
         unchanged: 0,
         surplus: Vec::new(),
         notes: Vec::new(),
+        shortfalls: Vec::new(),
         problem: Some(RegionProblem::Unreadable(why)),
     }
 }

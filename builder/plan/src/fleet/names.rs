@@ -60,6 +60,11 @@ pub fn image_parameter(cluster: &str, image: &str) -> String {
     format!("/vmimage/{cluster}/image/{image}")
 }
 
+/// The parameter that notes the address ranges of a fleet's regions.
+pub fn networks_parameter(cluster: &str) -> String {
+    format!("/vmimage/{cluster}/networks")
+}
+
 /// The parameter that holds a secret.
 pub fn secret_parameter(cluster: &str, secret: &str) -> String {
     format!("/vmimage/{cluster}/{secret}")

@@ -82,6 +82,13 @@ impl Network {
         ids
     }
 
+    /// The same with only the subnets whose zone is wanted.
+    pub(super) fn in_zones(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let mut network = self.clone();
+        network.subnets.retain(|subnet| wanted(&subnet.zone));
+        network
+    }
+
     /// The subnet for a slot that has nothing yet: slots go around the zones.
     pub(super) fn subnet_of_slot(&self, slot: u32) -> &Subnet {
         let mut firsts: Vec<&Subnet> = Vec::new();

@@ -1,6 +1,18 @@
 //! Owns why a region, or the part of a fleet that is above the regions, cannot be planned.
 
+use serde::Serialize;
+
 use super::inventory::Unreadable;
+
+/// Something that the fleet asks for and that is not there, though AWS is as the fleet says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Shortfall {
+    /// What is missing, and why.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
 
 /// Why a region cannot be planned. The others can.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +58,30 @@ pub enum RegionProblem {
         zone: String,
         /// The volume.
         volume: String,
+    },
+    /// No zone that the fleet has a subnet in offers a role's instance type.
+    #[error(
+        "no subnet of the fleet in `{region}` lies in a zone that offers `{instance_type}`, the instance type of {role}"
+    )]
+    NotOffered {
+        /// The region.
+        region: String,
+        /// The instance type.
+        instance_type: String,
+        /// The role.
+        role: &'static str,
+        /// The zones that offer it.
+        zones: Vec<String>,
+    },
+    /// The bucket of the state has a problem, and this region nothing else.
+    #[error(
+        "`{region}` waits for bucket `{bucket}`: its nodes could not start without their state"
+    )]
+    NoState {
+        /// The region.
+        region: String,
+        /// The bucket.
+        bucket: String,
     },
     /// Something has the name of an object of the fleet, but not its tags.
     #[error(
@@ -111,6 +147,8 @@ impl RegionProblem {
             | Self::SeveralVpcs { .. }
             | Self::NoSecurityGroup { .. }
             | Self::NoSubnetInZone { .. }
+            | Self::NotOffered { .. }
+            | Self::NoState { .. }
             | Self::NotOurs { .. }
             | Self::Deleting { .. }
             | Self::FixedTargetGroup { .. }
@@ -142,6 +180,14 @@ impl RegionProblem {
             Self::NoSubnetInZone { zone, .. } => {
                 format!("tag a subnet in `{zone}` with `vmimage:cluster=<cluster>`")
             }
+            Self::NotOffered { role, zones, .. } if zones.is_empty() => {
+                format!("set another `instance-type` in `[role.{role}]`")
+            }
+            Self::NotOffered { role, zones, .. } => format!(
+                "set another `instance-type` in `[role.{role}]`, or have a subnet in `{}`",
+                zones.join("` or `")
+            ),
+            Self::NoState { .. } => return None,
             Self::NotOurs { .. } => {
                 "rename the cluster, or tag it with `vmimage:cluster` and `vmimage:role` to hand it over"
                     .to_owned()

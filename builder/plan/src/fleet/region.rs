@@ -11,8 +11,10 @@ use super::action::{Action, Step, change, changed, create};
 use super::inventory::{ImageInventory, RegionInventory};
 use super::names;
 use super::network::Network;
+use super::networks::{self, Networks};
 use super::objects::field;
-use super::problem::RegionProblem;
+use super::placement;
+use super::problem::{RegionProblem, Shortfall};
 use super::secrets::{self, SecretSource};
 use super::user_data::FleetUserData;
 use super::{groups, target_groups, templates};
@@ -35,6 +37,8 @@ pub struct RegionPlan {
     pub surplus: Vec<String>,
     /// What somebody should know.
     pub notes: Vec<String>,
+    /// What the fleet asks for and is not there, though no step brings it.
+    pub shortfalls: Vec<Shortfall>,
     /// Why the region cannot be planned.
     #[serde(serialize_with = "super::render::problem")]
     pub problem: Option<RegionProblem>,
@@ -68,6 +72,15 @@ pub(super) struct Draft {
     pub(super) steps: Vec<Step>,
     pub(super) unchanged: usize,
     pub(super) notes: Vec<String>,
+    pub(super) shortfalls: Vec<Shortfall>,
+}
+
+/// What is the same for all regions of a fleet.
+#[derive(Debug)]
+pub(super) struct Common<'a> {
+    pub(super) user_data: &'a FleetUserData,
+    pub(super) secrets: BTreeMap<String, SecretSource>,
+    pub(super) networks: Networks,
 }
 
 /// Plans a region that was read.
@@ -75,8 +88,7 @@ pub(super) fn plan_region(
     fleet: &Fleet,
     region: &Region,
     found: &RegionInventory,
-    user_data: &FleetUserData,
-    secrets: &BTreeMap<String, SecretSource>,
+    common: &Common<'_>,
 ) -> RegionPlan {
     let mut plan = RegionPlan {
         region: region.name.clone(),
@@ -86,14 +98,16 @@ pub(super) fn plan_region(
         unchanged: 0,
         surplus: surplus(fleet, found),
         notes: Vec::new(),
+        shortfalls: Vec::new(),
         problem: None,
     };
-    match draft(fleet, &region.name, found, user_data, secrets) {
+    match draft(fleet, &region.name, found, common) {
         Ok((place, draft)) => {
             plan.place = Some(place);
             plan.steps = draft.steps;
             plan.unchanged = draft.unchanged;
             plan.notes = draft.notes;
+            plan.shortfalls = draft.shortfalls;
         }
         Err(problem) => plan.problem = Some(problem),
     }
@@ -104,8 +118,7 @@ fn draft(
     fleet: &Fleet,
     region: &str,
     found: &RegionInventory,
-    user_data: &FleetUserData,
-    secrets: &BTreeMap<String, SecretSource>,
+    common: &Common<'_>,
 ) -> Result<(Place, Draft), RegionProblem> {
     let image = newest_image(fleet, region, found)?;
     let network = Network::choose(region, found)?;
@@ -117,10 +130,12 @@ fn draft(
         image,
     };
     let mut draft = Draft::default();
-    secrets::plan_secrets(&scope, secrets, &mut draft)?;
+    placement::note_zones(&scope, &mut draft);
+    secrets::plan_secrets(&scope, &common.secrets, &mut draft)?;
     plan_pointer(&scope, &mut draft);
+    networks::plan_networks(&scope, &common.networks, &mut draft);
     for role in &fleet.roles {
-        let user_data = user_data.of(role.role);
+        let user_data = common.user_data.of(role.role);
         let target_group = target_groups::plan_target_group(&scope, role, &mut draft)?;
         let version = templates::plan_template(&scope, role, user_data, &mut draft)?;
         groups::plan_groups(&scope, role, version, target_group.as_ref(), &mut draft)?;
@@ -167,9 +182,11 @@ fn plan_pointer(scope: &Scope<'_>, draft: &mut Draft) {
     }
     let object = format!("parameter `{parameter}`");
     let image = scope.image.id.clone();
-    let action = Action::PutImagePointer {
+    let action = Action::PutParameter {
         parameter,
-        image: image.clone(),
+        value: image.clone(),
+        // The Parameter Store then checks that the AMI exists.
+        data_type: "aws:ec2:image",
         overwrite: found.is_some(),
         tags: names::cluster_tags(scope.fleet),
     };

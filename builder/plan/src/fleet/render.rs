@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::action::{Detail, Step, Verb};
-use super::{FleetPlan, RegionPlan, RegionProblem};
+use super::{FleetPlan, RegionPlan, RegionProblem, Shortfall};
 
 impl FleetPlan {
     /// The plan as text, exactly what would be done.
@@ -31,22 +31,27 @@ impl FleetPlan {
     /// How much is to do, in a line.
     pub fn summary(&self) -> String {
         let (steps, problems) = (self.step_count(), self.problems().count());
+        let shortfalls = self.shortfalls().count();
         let unchanged: usize = self.regions.iter().map(|region| region.unchanged).sum();
-        let mut text = match steps {
-            0 => "nothing to do".to_owned(),
-            1 => "1 step".to_owned(),
-            steps => format!("{steps} steps"),
+        let mut text = match (steps, problems, shortfalls) {
+            (0, 0, 0) => "nothing to do".to_owned(),
+            (0, 0, _) => "nothing to change".to_owned(),
+            (0, _, _) => "nothing can be done".to_owned(),
+            (steps, _, _) => counted(steps, "step"),
         };
         let _ = write!(text, ", {unchanged} objects are as they should be");
-        match problems {
-            0 => {}
-            1 => text.push_str(", 1 problem"),
-            problems => {
-                let _ = write!(text, ", {problems} problems");
+        for (count, what) in [(problems, "problem"), (shortfalls, "shortfall")] {
+            if count > 0 {
+                let _ = write!(text, ", {}", counted(count, what));
             }
         }
         text
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 fn region_lines(text: &mut String, plan: &RegionPlan) {
@@ -75,7 +80,13 @@ fn region_lines(text: &mut String, plan: &RegionPlan) {
     for note in &plan.notes {
         let _ = writeln!(text, "  ? {note}");
     }
-    if plan.steps.is_empty() && plan.problem.is_none() {
+    for Shortfall { message, hint } in &plan.shortfalls {
+        let _ = writeln!(text, "  ! {message}");
+        if let Some(hint) = hint {
+            let _ = writeln!(text, "      hint: {hint}");
+        }
+    }
+    if plan.steps.is_empty() && plan.problem.is_none() && plan.shortfalls.is_empty() {
         let _ = writeln!(text, "  nothing to do");
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use firstboot::{Role, USER_DATA_LIMIT_BYTES};
 
 use super::objects::UserDataId;
+use crate::address::AddressRange;
 use crate::definition::{Architecture, Fleet, Recipe};
 use crate::digest::sha256_hex;
 use crate::role::{NoEngine, ProgramError, Sizes, carry, compile, encode};
@@ -64,12 +65,13 @@ impl UserData {
     /// What the nodes of `role` run: the boot halves of the image's `recipes`.
     pub fn of_role(
         fleet: &Fleet,
+        networks: &[AddressRange],
         recipes: &[Recipe],
         architecture: Architecture,
         role: Role,
     ) -> Result<Self, UserDataError> {
         let failed = |source| UserDataError::Program { role, source };
-        let compiled = compile(fleet, recipes, role).map_err(failed)?;
+        let compiled = compile(fleet, networks, recipes, role).map_err(failed)?;
         let program = encode(&compiled.program).map_err(failed)?;
         let carrier = carry(architecture, &program)?;
         if carrier.sizes.left().is_none() {
@@ -103,13 +105,20 @@ impl UserData {
 pub struct FleetUserData(BTreeMap<Role, UserData>);
 
 impl FleetUserData {
-    /// What the nodes of each role run: the boot halves of the image's `recipes`.
+    /// What the nodes of each role run: the boot halves of the image's `recipes`. They let in nodes with
+    /// addresses in `networks`.
     pub fn new(
         fleet: &Fleet,
+        networks: &[AddressRange],
         recipes: &[Recipe],
         architecture: Architecture,
     ) -> Result<Self, UserDataError> {
-        let of = |role| Ok((role, UserData::of_role(fleet, recipes, architecture, role)?));
+        let of = |role| {
+            Ok((
+                role,
+                UserData::of_role(fleet, networks, recipes, architecture, role)?,
+            ))
+        };
         Role::ALL
             .into_iter()
             .map(of)

@@ -9,6 +9,7 @@ use firstboot::program::{FACTS, FIELDS, LAST_FACT, NOT, OWN_FACTS_FROM, flag, ma
 use super::lower::{Field, MEMBERS, Operation, derive, lower, report_of, stop};
 use super::places::SecretPlaces;
 use super::{Program, Step};
+use crate::address::AddressRange;
 use crate::definition::{
     BootAction, BootStep, Condition, Fleet, Piece, Recipe, Stage, Template, internal_template,
 };
@@ -45,15 +46,21 @@ pub enum ProgramError {
     Nul,
 }
 
-/// The program of `role`: what the boot halves of the image's `recipes` say for it.
-pub fn compile(fleet: &Fleet, recipes: &[Recipe], role: Role) -> Result<RoleProgram, ProgramError> {
+/// The program of `role`: what the boot halves of the image's `recipes` say for it. `networks` is where
+/// the fleet's nodes have their addresses.
+pub fn compile(
+    fleet: &Fleet,
+    networks: &[AddressRange],
+    recipes: &[Recipe],
+    role: Role,
+) -> Result<RoleProgram, ProgramError> {
     let mut steps: Vec<&BootStep> = recipes
         .iter()
         .flat_map(|recipe| &recipe.boot_steps)
         .filter(|step| step.roles.contains(&role))
         .collect();
     steps.sort_by_key(|step| step.stage);
-    let mut compiler = Compiler::new(fleet, SecretPlaces::of(&steps));
+    let mut compiler = Compiler::new(fleet, networks, SecretPlaces::of(&steps));
     let mut units = Vec::new();
     for step in steps {
         if let BootAction::Start { units: started } = &step.action {
@@ -90,6 +97,7 @@ pub fn compile(fleet: &Fleet, recipes: &[Recipe], role: Role) -> Result<RoleProg
 #[derive(Debug)]
 struct Compiler<'a> {
     fleet: &'a Fleet,
+    networks: &'a [AddressRange],
     steps: Vec<Step>,
     /// The facts that steps of ours were put before others for, with the task of those.
     derived: BTreeSet<(u8, String)>,
@@ -114,9 +122,10 @@ struct Context<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(fleet: &'a Fleet, places: SecretPlaces) -> Self {
+    fn new(fleet: &'a Fleet, networks: &'a [AddressRange], places: SecretPlaces) -> Self {
         Self {
             fleet,
+            networks,
             steps: Vec::new(),
             derived: BTreeSet::new(),
             numbers: BTreeMap::new(),
@@ -177,7 +186,7 @@ impl<'a> Compiler<'a> {
         for operation in operations {
             let task = operation.flags & (flag::REPORT | flag::FAILED);
             for fact in operation.facts() {
-                let Some(found) = derive(&fact, self.fleet) else {
+                let Some(found) = derive(&fact, self.fleet, self.networks) else {
                     continue;
                 };
                 if self.derived.insert((task, fact)) {

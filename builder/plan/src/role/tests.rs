@@ -5,6 +5,7 @@ use firstboot::program::{flag, op};
 
 use super::{DecodeError, Program, Step, compile, decode, encode};
 use crate::Sources;
+use crate::address::PRIVATE_RANGES;
 use crate::definition::{FLEET_FILE, Fleet, Image, load_fleet, load_image};
 use crate::sources::SourceFile;
 
@@ -72,7 +73,7 @@ fn load(base: &str, late: &str) -> (Fleet, Image) {
 /// The program of the storage nodes.
 fn program(base: &str, late: &str) -> Program {
     let (fleet, image) = load(base, late);
-    let compiled = compile(&fleet, &image.recipes, Role::Storage).unwrap();
+    let compiled = compile(&fleet, &PRIVATE_RANGES, &image.recipes, Role::Storage).unwrap();
     compiled.program
 }
 

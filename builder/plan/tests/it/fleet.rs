@@ -51,7 +51,7 @@ fn plan(scenario: &str) -> FleetPlan {
     plan_fleet(&fleet, &data, &inventory)
 }
 
-fn load(scenario: &str) -> (Fleet, FleetUserData, FleetInventory) {
+pub(crate) fn load(scenario: &str) -> (Fleet, FleetUserData, FleetInventory) {
     let mut sources = with(&[]);
     let bytes = read(&folder(scenario).join("fleet.toml")).into_bytes();
     let executable = false;
@@ -59,7 +59,7 @@ fn load(scenario: &str) -> (Fleet, FleetUserData, FleetInventory) {
     let (fleet, problems) = load_fleet(&sources, FLEET_FILE);
     assert_eq!(problems, []);
     let fleet = fleet.unwrap();
-    let data = FleetUserData::new(&fleet, &[], Architecture::X86_64).unwrap();
+    let data = FleetUserData::new(&fleet, &[], &[], Architecture::X86_64).unwrap();
     let mut inventory = read(&folder(scenario).join("inventory.toml"));
     for role in Role::ALL {
         let (written, found, _) = user_data(&data, role);
@@ -119,7 +119,7 @@ fn what_differs_is_changed_and_nothing_else() {
 #[test]
 fn what_cannot_be_planned_is_said_for_each_region() {
     let plan = check("problems");
-    assert_eq!(plan.problems().count(), 6);
+    assert_eq!(plan.problems().count(), 7);
     let json = serde_json::to_value(&plan).unwrap();
     assert_eq!(
         json["regions"][0]["problem"]["causes"][0],

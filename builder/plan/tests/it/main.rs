@@ -1,6 +1,7 @@
 //! Tests of the crate's public functions on whole projects.
 //!
 //! - `boot`: boot halves of recipes
+//! - `capacity`: zones without an instance type or without room, and the ranges of addresses
 //! - `definitions`: what good images and fleets resolve to, and the problems of bad ones
 //! - `recipes`: the problems of bad recipes
 //! - `lock`: locks as text, refused locks, stale locks
@@ -9,6 +10,7 @@
 //! - `project`: the project that the others start from
 
 mod boot;
+mod capacity;
 mod definitions;
 mod fleet;
 mod garbage;

@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use vmimage_lab::host::HostError;
-use vmimage_lab::node::Lab as Nodes;
+use vmimage_lab::node::{Images, Lab as Nodes};
 
 use super::{Lab, poll, refused};
 use crate::failure::Failure;
@@ -20,21 +21,52 @@ struct StillThere {
     name: String,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct DownArguments {
+    /// Also remove the unpacked images that other labs left for the next one
+    #[arg(long)]
+    images: bool,
+}
+
 /// Ends a lab, or removes what one left that was ended otherwise.
-pub(super) fn run(lab: &Lab) -> Result<(), Failure> {
-    match lab.client().end() {
-        Ok(()) => wait_for_end(lab)?,
-        Err(HostError::NoLab { .. }) => {
-            if !clean(lab)? {
-                printer::talk(&format!("there is no lab `{}`\n", lab.name));
-                return Ok(());
-            }
+pub(super) fn run(lab: &Lab, arguments: &DownArguments) -> Result<(), Failure> {
+    let there_was_one = match lab.client().end() {
+        Ok(()) => {
+            wait_for_end(lab)?;
+            true
         }
+        Err(HostError::NoLab { .. }) => clean(lab)?,
         Err(error) => return Err(refused(&error)),
+    };
+    if there_was_one {
+        // There is none if the host never started.
+        drop(fs::remove_file(lab.log()));
+        printer::talk(&format!("lab `{}` is gone\n", lab.name));
+    } else {
+        printer::talk(&format!("there is no lab `{}`\n", lab.name));
     }
-    // There is none if the host never started.
-    drop(fs::remove_file(lab.log()));
-    printer::talk(&format!("lab `{}` is gone\n", lab.name));
+    images(lab, arguments)
+}
+
+/// Unpacking an image takes longer than starting a node of it.
+fn images(lab: &Lab, arguments: &DownArguments) -> Result<(), Failure> {
+    let which = if arguments.images {
+        Images::All
+    } else {
+        Images::Old
+    };
+    let (folder, kept) = Nodes::remove_images(&lab.state, which)
+        .map_err(|error| Failure::unchanged(&error, error.hint()))?;
+    let folder = folder.display();
+    match (kept, which) {
+        (0, _) => {}
+        (_, Images::Old) => printer::talk(&format!(
+            "`{folder}` keeps unpacked images for the next lab ({kept}); `vmimage lab down --images` removes them\n"
+        )),
+        (_, Images::All) => printer::talk(&format!(
+            "`{folder}` keeps unpacked images that another lab uses ({kept})\n"
+        )),
+    }
     Ok(())
 }
 

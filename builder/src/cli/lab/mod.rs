@@ -55,8 +55,8 @@ enum LabVerb {
     Fault(play::FaultVerb),
     /// Print the variables with which `aws` and every SDK reach the lab
     Endpoint(play::EndpointArguments),
-    /// End a lab and remove everything of it
-    Down,
+    /// End a lab and remove everything of it but the unpacked image
+    Down(down::DownArguments),
     #[command(hide = true)]
     Host(host::HostArguments),
 }
@@ -93,7 +93,7 @@ pub(super) fn run(context: &Context, arguments: LabArguments) -> Result<(), Fail
         LabVerb::Heal(arguments) => play::heal(&lab, arguments),
         LabVerb::Fault(verb) => play::fault(&lab, verb),
         LabVerb::Endpoint(arguments) => play::endpoint(&lab, &arguments),
-        LabVerb::Down => down::run(&lab),
+        LabVerb::Down(arguments) => down::run(&lab, &arguments),
         LabVerb::Host(arguments) => host::run(&lab, arguments),
     }
 }

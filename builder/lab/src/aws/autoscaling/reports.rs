@@ -133,6 +133,10 @@ impl Region {
                 .collect(),
             members: members.collect(),
             last_failure: failed.and_then(|activity| activity.message.clone()),
+            failed_instance: failed.and_then(|activity| {
+                let (_, id) = activity.description.split_once(": i-")?;
+                Some(format!("i-{id}"))
+            }),
         }
     }
 }

@@ -8,6 +8,7 @@ mod instance;
 mod instance_operations;
 mod life;
 mod network;
+mod offerings;
 mod run;
 mod spec;
 mod tags;
@@ -39,6 +40,7 @@ pub(crate) const TABLES: &[&[Operation]] = &[
     images::OPERATIONS,
     instance_operations::OPERATIONS,
     network::OPERATIONS,
+    offerings::OPERATIONS,
     run::OPERATIONS,
     tags::OPERATIONS,
     templates::OPERATIONS,

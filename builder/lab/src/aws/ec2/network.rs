@@ -51,7 +51,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 pub(crate) struct Network {
     /// For example `vpc-0123456789abcdef0`.
     pub(crate) vpc_id: String,
-    /// `10.N.0.0/16`.
+    /// For example `172.31.0.0/16`.
     pub(crate) vpc_cidr: String,
     pub(crate) vpc_tags: History<Tags>,
     pub(crate) group_id: String,
@@ -77,13 +77,14 @@ pub(crate) struct Subnet {
 impl Network {
     /// The VPC as an account has it from its start.
     pub(crate) fn new(settings: &RegionSettings, ids: &mut Ids) -> Self {
+        let [first, second] = settings.vpc;
         let new_tags = || History::new(Duration::ZERO, Tags::new());
         let subnet = |(number, letter): (u8, char)| Subnet {
             id: ids.resource("subnet"),
             zone: format!("{}{letter}", settings.name),
             zone_id: format!("{}-az{}", short_name(&settings.name), number + 1),
             tags: new_tags(),
-            base: Ipv4Addr::new(10, settings.vpc_octet, number * 16, 0).to_bits(),
+            base: Ipv4Addr::new(first, second, number * 16, 0).to_bits(),
             next: FIRST_HOST,
             used: BTreeSet::new(),
         };
@@ -91,7 +92,7 @@ impl Network {
         let subnets = zones.map(subnet).collect();
         Self {
             vpc_id: ids.resource("vpc"),
-            vpc_cidr: format!("10.{}.0.0/16", settings.vpc_octet),
+            vpc_cidr: format!("{first}.{second}.0.0/16"),
             vpc_tags: new_tags(),
             group_id: ids.resource("sg"),
             group_tags: new_tags(),
@@ -221,6 +222,12 @@ fn describe_vpcs(region: &mut Region, call: &Call<'_>, xml: &mut Xml) -> Result<
         xml.text("ownerId", &region.account_id);
         xml.text("state", "available");
         xml.text("cidrBlock", &network.vpc_cidr);
+        xml.list("cidrBlockAssociationSet", [()], |xml, ()| {
+            let id = network.vpc_id.replacen("vpc-", "vpc-cidr-assoc-", 1);
+            xml.text("associationId", &id);
+            xml.text("cidrBlock", &network.vpc_cidr);
+            xml.within("cidrBlockState", |xml| xml.text("state", "associated"));
+        });
         xml.text("instanceTenancy", "default");
         xml.text("isDefault", "true");
         xml.tags(tags);
@@ -344,7 +351,7 @@ mod tests {
     fn network() -> Network {
         let settings = RegionSettings {
             name: "eu-west-1".to_owned(),
-            vpc_octet: 7,
+            vpc: [10, 7],
             zones: 3,
         };
         Network::new(&settings, &mut Ids::new(1, "eu-west-1"))

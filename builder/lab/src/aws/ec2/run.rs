@@ -103,6 +103,7 @@ impl Region {
     /// How many instances fit into a subnet; `least` must.
     fn room_for(&self, least: usize, spec: &LaunchSpec, id: &str) -> Result<usize, ApiError> {
         let subnet = self.network.subnet(id)?;
+        self.check_offered(&subnet.zone, &spec.instance_type)?;
         let (room, free) = (self.room_in(&subnet.zone), subnet.free());
         if free < least {
             return Err(no_free_addresses(id));
@@ -121,6 +122,30 @@ impl Region {
         chosen
             .map(|subnet| subnet.id.clone())
             .ok_or_else(|| ApiError::new("MissingInput", text))
+    }
+
+    /// Whether a zone has instances of this type at all.
+    pub(crate) fn offers(&self, zone: &str, instance_type: &str) -> bool {
+        let unoffered = (zone.to_owned(), instance_type.to_owned());
+        !self.unoffered.contains(&unoffered)
+    }
+
+    fn check_offered(&self, zone: &str, instance_type: &str) -> Result<(), ApiError> {
+        if self.offers(zone, instance_type) {
+            return Ok(());
+        }
+        let zones = self.network.subnets.iter();
+        let zones = zones.map(|subnet| subnet.zone.as_str());
+        let others: Vec<&str> = zones
+            .filter(|other| self.offers(other, instance_type))
+            .collect();
+        let text = format!(
+            "Your requested instance type ({instance_type}) is not supported in your requested \
+             Availability Zone ({zone}). Please retry your request by not specifying an \
+             Availability Zone or choosing {}.",
+            others.join(", ")
+        );
+        Err(ApiError::new("Unsupported", text))
     }
 
     /// A zone is full.
@@ -157,6 +182,7 @@ impl Region {
         origin: &Origin<'_>,
     ) -> Result<String, ApiError> {
         let zone = self.network.subnet(subnet_id)?.zone.clone();
+        self.check_offered(&zone, &spec.instance_type)?;
         if self.room_in(&zone) == 0 {
             return Err(self.insufficient_capacity(&spec.instance_type, &zone));
         }

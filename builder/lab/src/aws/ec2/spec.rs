@@ -212,16 +212,19 @@ fn profile(data: &Params) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// Whether the type exists as far as its name tells, and runs the image's architecture.
-fn check_instance_type(name: &str, architecture: &str) -> Result<(), ApiError> {
+/// The family of an instance type, if there is such a type as far as its name tells.
+pub(crate) fn family(name: &str) -> Option<&str> {
     let valid = |part: &str| {
         let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         !part.is_empty() && part.bytes().all(legal)
     };
-    let Some((family, _)) = name
-        .split_once('.')
-        .filter(|(family, size)| valid(family) && valid(size))
-    else {
+    let (family, size) = name.split_once('.')?;
+    (valid(family) && valid(size)).then_some(family)
+}
+
+/// Whether the type exists as far as its name tells, and runs the image's architecture.
+fn check_instance_type(name: &str, architecture: &str) -> Result<(), ApiError> {
+    let Some(family) = family(name) else {
         return Err(ApiError::invalid(format!(
             "Invalid value '{name}' for InstanceType."
         )));

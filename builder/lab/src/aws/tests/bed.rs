@@ -26,9 +26,9 @@ impl Bed {
     }
 
     pub(super) fn seeded(seed: u64) -> Self {
-        let region = |name: &str, vpc_octet| RegionSettings {
+        let region = |name: &str, octet| RegionSettings {
             name: name.to_owned(),
-            vpc_octet,
+            vpc: [10, octet],
             zones: 3,
         };
         let mut aws = Aws::new(Settings {

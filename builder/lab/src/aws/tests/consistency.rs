@@ -70,6 +70,63 @@ fn a_full_zone_refuses() {
 }
 
 #[test]
+fn a_zone_that_does_not_offer_a_type_says_so_and_refuses() {
+    let mut bed = Bed::new();
+    let offered = |bed: &mut Bed, body: &str| {
+        let body = bed.ec2("DescribeInstanceTypeOfferings", body);
+        let types = texts(&body, "instanceType");
+        let locations = texts(&body, "location");
+        let rows = types.iter().zip(&locations);
+        rows.map(|(name, location)| format!("{name} {location}"))
+            .collect::<Vec<_>>()
+    };
+    let (a, b) = ("eu-west-1a".to_owned(), "eu-west-1b".to_owned());
+    let unoffered = [(a, "t3.micro".to_owned()), (b, "x2idn.large".to_owned())];
+    bed.aws.set_unoffered(bed::REGION, unoffered.into());
+    let by_name = "Filter.1.Name=instance-type&Filter.1.Value.1=t3.micro&Filter.1.Value.2=x2idn.large&Filter.1.Value.3=nonsense";
+    assert_eq!(
+        offered(
+            &mut bed,
+            &format!("LocationType=availability-zone&{by_name}")
+        ),
+        [
+            "t3.micro eu-west-1b",
+            "t3.micro eu-west-1c",
+            "x2idn.large eu-west-1a",
+            "x2idn.large eu-west-1c",
+        ]
+    );
+    assert_eq!(
+        offered(&mut bed, by_name),
+        ["t3.micro eu-west-1", "x2idn.large eu-west-1"]
+    );
+    let wild = "LocationType=availability-zone-id&Filter.1.Name=instance-type&Filter.1.Value.1=t3.l*&Filter.2.Name=location&Filter.2.Value.1=euw1-az3";
+    assert_eq!(offered(&mut bed, wild), ["t3.large euw1-az3"]);
+    let wrong = bed.ec2_error("DescribeInstanceTypeOfferings", "LocationType=planet");
+    assert_eq!(wrong.code, "InvalidParameterValue");
+    let body = format!(
+        "ImageId={}&InstanceType=t3.micro&MinCount=1&MaxCount=1&SubnetId={}",
+        bed.image, bed.subnets[0]
+    );
+    let error = bed.ec2_error("RunInstances", &body);
+    assert_eq!((&*error.code, error.status), ("Unsupported", 400));
+    assert_eq!(
+        error.message,
+        "Your requested instance type (t3.micro) is not supported in your requested Availability \
+         Zone (eu-west-1a). Please retry your request by not specifying an Availability Zone or \
+         choosing eu-west-1b, eu-west-1c."
+    );
+    bed.group([0, 1, 1], "");
+    bed.pass(5);
+    let activities = bed.scaling("DescribeScalingActivities", "AutoScalingGroupName=g");
+    assert_eq!(texts(&activities, "StatusCode"), ["Successful", "Failed"]);
+    assert_eq!(
+        text(&activities, "StatusMessage"),
+        format!("{} Launching EC2 instance failed.", error.message)
+    );
+}
+
+#[test]
 fn the_same_calls_give_the_same_answers() {
     let play = |seed| {
         let mut bed = Bed::seeded(seed);

@@ -3,12 +3,13 @@
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Lab;
 use crate::node::LabError;
 use crate::node::cgroup::Group;
-use crate::node::place::{Place, labs};
+use crate::node::image;
+use crate::node::place::{Place, images, labs};
 
 /// The programs of the host that a lab needs, and Debian's packages with them.
 const PROGRAMS: [(&str, &str); 8] = [
@@ -52,6 +53,17 @@ impl Lab {
         found
     }
 
+    /// Removes unpacked images that no lab uses; gives where the others are and how many.
+    pub fn remove_images(state_root: &Path, which: Images) -> Result<(PathBuf, usize), LabError> {
+        let keep = match which {
+            Images::Old => IMAGES_KEPT,
+            Images::All => 0,
+        };
+        let images = images(state_root);
+        let kept = image::prune(&images, keep)?;
+        Ok((images, kept))
+    }
+
     /// Removes everything that a lab left which was not ended properly. One that runs is refused.
     pub fn clean(state_root: &Path, name: &str) -> Result<(), LabError> {
         check_root()?;
@@ -60,6 +72,18 @@ impl Lab {
         let _held = lock(&place, name)?;
         sweep(&place, &group)
     }
+}
+
+/// How many unpacked images stay for the labs to come.
+const IMAGES_KEPT: usize = 3;
+
+/// Which unpacked images are removed when a lab has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// All but the few that were used last.
+    Old,
+    /// All.
+    All,
 }
 
 /// Ends what still runs and removes all files. The lock must be held.
@@ -93,7 +117,7 @@ pub(super) fn lock(place: &Place, name: &str) -> Result<File, LabError> {
 }
 
 /// Whether `path` still names this file.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(in crate::node) fn is_at(file: &File, path: &Path) -> bool {
     let (held, named) = (file.metadata(), fs::metadata(path));
     matches!((held, named), (Ok(held), Ok(named)) if held.ino() == named.ino())
 }

@@ -36,7 +36,8 @@ const CUT: Duration = Duration::from_mins(1);
 const ASK: Duration = Duration::from_secs(20);
 
 pub use inquiry::Part;
-pub use leavings::Trace;
+pub(in crate::node) use leavings::is_at;
+pub use leavings::{Images, Trace};
 
 /// What a lab is made of.
 #[derive(Clone, Debug)]
@@ -70,6 +71,8 @@ pub struct Lab {
     names: Arc<Mutex<Names>>,
     volumes: Mutex<Volumes>,
     images: Mutex<BTreeMap<String, (LabImage, PathBuf)>>,
+    /// What keeps its images from being removed.
+    images_held: Mutex<Vec<File>>,
     /// Held as long as the lab runs.
     lock: Option<File>,
 }
@@ -126,6 +129,7 @@ impl Lab {
             services: Some(services),
             nodes: Mutex::default(),
             images: Mutex::default(),
+            images_held: Mutex::default(),
             settings,
             place,
             group,
@@ -154,13 +158,15 @@ impl Lab {
 
     /// Unpacks what `path` holds, unless a lab has before.
     pub fn open_image(&self, path: &Path) -> Result<LabImage, LabError> {
-        image::open(path, &self.place.images())
+        let opened = image::open(path, &self.place.images())?;
+        held(&self.images_held).extend(opened.held);
+        Ok(opened.image)
     }
 
     /// Makes what `path` holds, a bake's output or a root tree, the image `ami`. It is unpacked once
     /// for all labs.
     pub fn add_image(&self, ami: &str, path: &Path) -> Result<LabImage, LabError> {
-        let opened = image::open(path, &self.place.images())?;
+        let opened = self.open_image(path)?;
         if !is_id(ami) {
             return Err(LabError::NoImage {
                 ami: ami.to_owned(),

@@ -4,10 +4,11 @@
 use firstboot::Role;
 
 use super::{Operation, text};
+use crate::address::AddressRange;
 use crate::definition::{Fleet, FleetRole, Template};
 
 /// Facts that every node has beside the engine's own.
-pub(crate) const DERIVED: [&str; 3] = ["bucket", "prefix", "arbiters"];
+pub(crate) const DERIVED: [&str; 4] = ["bucket", "prefix", "arbiters", "networks"];
 
 /// An address as a number.
 const NUMBER: &str = "print unpack N,pack C4,split/\\./,shift";
@@ -16,7 +17,11 @@ const NUMBER: &str = "print unpack N,pack C4,split/\\./,shift";
 const DERIVE_SECS: u16 = 60;
 
 /// The operation that sets `fact`, where the engine does not.
-pub(in super::super) fn derive(fact: &str, fleet: &Fleet) -> Option<Operation> {
+pub(in super::super) fn derive(
+    fact: &str,
+    fleet: &Fleet,
+    networks: &[AddressRange],
+) -> Option<Operation> {
     let run = |argv: &[&str]| {
         let argv = argv.iter().map(|word| text(word)).collect();
         Operation::run(argv, Template::default())
@@ -30,6 +35,11 @@ pub(in super::super) fn derive(fact: &str, fleet: &Fleet) -> Option<Operation> {
             let storage = fleet.roles.iter().find(|role| role.role == Role::Storage);
             let arbiters = storage.map_or(0, FleetRole::arbiters);
             Operation::set(fact, Template::text(arbiters.to_string()))
+        }
+        // The ranges of addresses that the fleet's nodes have, with blanks between.
+        "networks" => {
+            let ranges: Vec<String> = networks.iter().map(AddressRange::to_string).collect();
+            Operation::set(fact, Template::text(ranges.join(" ")))
         }
         "boot" => run(&["cat", "/proc/sys/kernel/random/boot_id"]),
         "time" => run(&["date", "-u", "+%FT%TZ"]),
