@@ -264,10 +264,18 @@ fn add_directories(chance: &mut Chance, package: &mut Package, directory: &[u8])
 
 /// Ships a file of another package, which it may.
 fn replace(chance: &mut Chance, package: &mut Package, other: &Package) {
-    let theirs = other
-        .members
-        .iter()
-        .find(|member| matches!(member.kind, Kind::File(_)) && !member.path.starts_with(b"etc"));
+    let own = format!(
+        "/p{}-",
+        other
+            .name
+            .trim_start_matches("odd-")
+            .trim_start_matches('0')
+    );
+    let is_own = |path: &[u8]| path.windows(own.len()).any(|part| part == own.as_bytes());
+    let theirs = other.members.iter().find(|member| {
+        let is_file = matches!(member.kind, Kind::File(_));
+        is_file && is_own(&member.path) && !member.path.starts_with(b"etc")
+    });
     let Some(theirs) = theirs else {
         return;
     };
