@@ -66,19 +66,26 @@ impl Chance {
 
 pub(crate) fn make(seed: u64, count: usize) -> Made {
     let mut chance = Chance(seed);
+    let below = below(&mut chance);
     let mut packages: Vec<Package> = Vec::new();
     for index in 0..count {
-        let package = one(&mut chance, index, &packages);
+        let package = one(&mut chance, index, &packages, below.filters);
         packages.push(package);
     }
     Made {
-        below: vec![below(&mut chance)],
+        below: vec![below.package],
         packages,
     }
 }
 
+/// The package of the layer below, and whether it brings path filters.
+struct Below {
+    package: Package,
+    filters: bool,
+}
+
 /// Brings what the others meet: a user, filters, links made by a script, files of an administrator.
-fn below(chance: &mut Chance) -> Package {
+fn below(chance: &mut Chance) -> Below {
     let mut package = Package {
         name: "odd-below".to_owned(),
         version: "1.0".to_owned(),
@@ -133,10 +140,13 @@ ln -s conf-0 /etc/odd/conf-2
             .members
             .push(Member::new(b"etc/dpkg/dpkg.cfg.d/50-odd", file, 0o644));
     }
-    package
+    Below {
+        package,
+        filters: !text.is_empty(),
+    }
 }
 
-fn one(chance: &mut Chance, index: usize, before: &[Package]) -> Package {
+fn one(chance: &mut Chance, index: usize, before: &[Package], filters: bool) -> Package {
     let architecture = chance.of(&["all", "amd64"]);
     let mut package = Package {
         name: format!("odd-{index:02}"),
@@ -154,9 +164,9 @@ fn one(chance: &mut Chance, index: usize, before: &[Package]) -> Package {
             .fields
             .extend(b"Maintainer: J\xf6rg <j@example.test>\n");
     }
-    files(chance, index, &mut package);
-    if chance.one_in(5) && index > 0 {
-        replace(chance, &mut package, &before[chance_index(index)]);
+    files(chance, index, &mut package, filters);
+    if chance.one_in(3) && index > 0 && index.is_multiple_of(2) {
+        replace(chance, &mut package, &before[index / 2]);
     }
     scripts(chance, index, &mut package);
     if chance.one_in(6) && index > 0 {
@@ -166,19 +176,17 @@ fn one(chance: &mut Chance, index: usize, before: &[Package]) -> Package {
     package
 }
 
-/// Half the way back: neither always the first nor always the last.
-fn chance_index(index: usize) -> usize {
-    index / 2
-}
-
-fn files(chance: &mut Chance, index: usize, package: &mut Package) {
+fn files(chance: &mut Chance, index: usize, package: &mut Package, filters: bool) {
     let mut files: Vec<Vec<u8>> = Vec::new();
     for number in 0..=chance.below(6) {
         let directory = chance.of(&DIRECTORIES);
         add_directories(chance, package, directory);
         let path = [directory, format!("/p{index}-{number}").as_bytes()].concat();
         let kind = match chance.below(6) {
-            0 if !files.is_empty() => Kind::Hardlink(files[chance.below(files.len())].clone()),
+            // Filters may leave out what it is a name of: then dpkg refuses the package.
+            0 if !files.is_empty() && !filters => {
+                Kind::Hardlink(files[chance.below(files.len())].clone())
+            }
             1 => Kind::Link(
                 chance
                     .of(&[b"p0-0".as_slice(), b"/opt/odd/a b", b"..", b"nowhere"])
@@ -256,10 +264,18 @@ fn add_directories(chance: &mut Chance, package: &mut Package, directory: &[u8])
 
 /// Ships a file of another package, which it may.
 fn replace(chance: &mut Chance, package: &mut Package, other: &Package) {
-    let theirs = other
-        .members
-        .iter()
-        .find(|member| matches!(member.kind, Kind::File(_)) && !member.path.starts_with(b"etc"));
+    let own = format!(
+        "/p{}-",
+        other
+            .name
+            .trim_start_matches("odd-")
+            .trim_start_matches('0')
+    );
+    let is_own = |path: &[u8]| path.windows(own.len()).any(|part| part == own.as_bytes());
+    let theirs = other.members.iter().find(|member| {
+        let is_file = matches!(member.kind, Kind::File(_));
+        is_file && is_own(&member.path) && !member.path.starts_with(b"etc")
+    });
     let Some(theirs) = theirs else {
         return;
     };

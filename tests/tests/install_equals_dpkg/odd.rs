@@ -1,6 +1,6 @@
 //! Owns installing packages made by chance, by dpkg and by vmimage, and comparing what comes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
-use crate::chance::{self, Made};
+use crate::chance::Made;
 use crate::database;
 use crate::package::Package;
 
@@ -29,6 +29,8 @@ mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/
 mount --bind "$3" "$2/root/mnt"
 for name in dev proc; do mount --rbind "/$name" "$2/root/$name"; done
 mount -t tmpfs tmpfs "$2/root/run"
+printf '#!/bin/sh\nexit 101\n' >"$2/root/usr/sbin/policy-rc.d"
+chmod 755 "$2/root/usr/sbin/policy-rc.d"
 cat >"$2/root/run/steps"
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
 chroot "$2/root" sh -e /run/steps </dev/null
@@ -39,9 +41,8 @@ for path in $5; do [ ! -e "$path" ] || cp -a --parents "$path" "$4"; done
 
 const FORCE: &str = "dpkg --force-unsafe-io,confdef,confold --no-triggers";
 
-/// What went wrong for one seed; empty where nothing differs.
-pub(crate) fn differences(base: &Path, work: &Path, place: &Path, seed: u64) -> Vec<String> {
-    let made = chance::make(seed, 40);
+/// What differs between the two; empty where nothing does.
+pub(crate) fn differences(base: &Path, work: &Path, place: &Path, made: &Made) -> Vec<String> {
     let debs = place.join("debs");
     for name in ["debs", "upper", "work", "root", "installed"] {
         fs::create_dir_all(place.join(name)).unwrap();
@@ -56,10 +57,11 @@ pub(crate) fn differences(base: &Path, work: &Path, place: &Path, seed: u64) -> 
     let [theirs, ours] = ["theirs", "ours"].map(|name| place.join(name));
     let by_dpkg = run(
         Command::new("unshare")
-            .args(["--mount", "sh", "-c", REFERENCE, "sh"])
+            .args(["--mount", "--pid", "--fork", "--mount-proc"])
+            .args(["sh", "-c", REFERENCE, "sh"])
             .args([base, place, &debs, &theirs])
             .arg(COMPARED),
-        &steps(&made),
+        &steps(made),
     );
     let by_us = run(
         Command::new("unshare")
@@ -79,6 +81,7 @@ pub(crate) fn differences(base: &Path, work: &Path, place: &Path, seed: u64) -> 
     );
     match (by_dpkg, by_us) {
         (Ok(()), Ok(())) => compare(&theirs, &ours, begun),
+        // dpkg refuses such packages, and so do we.
         (Err(_), Err(_)) => Vec::new(),
         (Ok(()), Err(error)) => vec![format!("dpkg installs it, and we say:\n{error}")],
         (Err(error), Ok(())) => vec![format!("we install it, and dpkg says:\n{error}")],
@@ -115,7 +118,12 @@ fn steps(made: &Made) -> String {
         names => format!("{FORCE} --configure {}\n", names.join(" ")),
     };
     [
-        format!("{FORCE} --install /mnt/odd-below.deb\n"),
+        unpack(
+            made.below
+                .iter()
+                .map(|package| package.name.clone())
+                .collect(),
+        ),
         "dpkg --configure --pending\n".to_owned(),
         unpack(pick(&|package| !package.late)),
         unpack(pick(&|package| {
@@ -131,8 +139,8 @@ fn steps(made: &Made) -> String {
             needed(package) && package.pre_depends.is_some()
         })),
         unpack(pick(&|package| package.late && !needed(package))),
+        configure(pick(&|package| !needed(package))),
         "dpkg --force-unsafe-io,confdef,confold --configure --pending\n".to_owned(),
-        "dpkg --verify >/etc/verified || true\n".to_owned(),
     ]
     .concat()
 }
@@ -158,7 +166,7 @@ fn compare(theirs: &Path, ours: &Path, begun: u64) -> Vec<String> {
         found.extend(database::records(tree));
         found
     });
-    let names: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+    let names: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
     names
         .into_iter()
         .map(|name| {
@@ -168,8 +176,25 @@ fn compare(theirs: &Path, ours: &Path, begun: u64) -> Vec<String> {
             )
         })
         .filter(|(_, [left, right])| left != right)
-        .map(|(name, [left, right])| format!("{name}\n  {left}\n  {right}"))
+        .map(|(name, sides)| format!("{name}\n{}", different_lines(sides)))
         .collect()
+}
+
+/// The lines that only one side has.
+fn different_lines([left, right]: [&String; 2]) -> String {
+    let only = |here: &str, there: &str, mark: &str| {
+        let known: BTreeSet<&str> = there.lines().collect();
+        let lines = here.lines().filter(|line| !known.contains(line));
+        lines
+            .map(|line| format!("  {mark} {line}\n"))
+            .collect::<String>()
+    };
+    let lines = only(left, right, "-") + &only(right, left, "+");
+    if lines.is_empty() {
+        "  in another order\n".to_owned()
+    } else {
+        lines
+    }
 }
 
 fn scan(root: &Path, directory: &Path, begun: u64, found: &mut BTreeMap<String, String>) {
@@ -192,10 +217,13 @@ fn scan(root: &Path, directory: &Path, begun: u64, found: &mut BTreeMap<String, 
             let bytes = fs::read(&path).unwrap();
             let time = u64::try_from(metadata.mtime()).unwrap();
             let time = if time < begun { time } else { 0 };
-            let shown = match std::str::from_utf8(&bytes) {
-                Ok(text) if relative.starts_with("var/lib/odd-seen") => text.to_owned(),
-                Ok(text) if relative == Path::new("etc/verified") => text.to_owned(),
-                _ => hex::encode(Sha256::digest(&bytes)),
+            let shown = if relative.starts_with("var/lib/odd-seen") {
+                let lines = bytes.split(|byte| *byte == b'\n');
+                lines
+                    .map(|line| line.escape_ascii().to_string() + "\n")
+                    .collect()
+            } else {
+                hex::encode(Sha256::digest(&bytes))
             };
             format!("{time} {} names {shown}", metadata.nlink())
         };

@@ -11,6 +11,8 @@ use super::diversions::Diversion;
 use super::error::{Failure, InstallError};
 use super::extract::{Extracted, Unpacked, file_error};
 use super::namespace::{Namespace, Owner};
+use super::package::Md5sum;
+use super::shipped::Shipped;
 use super::unpack::{FileAttributes, Writer, remove_file};
 use crate::deb::{Control, Deb, Kind, Member};
 
@@ -50,10 +52,27 @@ pub(super) struct Party {
 /// A path that went from a package of a layer below to one of this layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Loss {
+    /// The index of the package that has it now.
+    pub(super) winner: usize,
     /// The package that had it.
     pub(super) package: String,
     /// Absolute, as shipped.
     pub(super) path: Vec<u8>,
+}
+
+/// A path that went from a package of this layer to another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Replaced {
+    /// The index of the package that has it now.
+    pub(super) winner: usize,
+    /// The index of the package that had it.
+    pub(super) loser: usize,
+    /// What the loser ships there.
+    pub(super) shipped: Shipped,
+    /// Where in the loser's list.
+    pub(super) position: usize,
+    /// Its digest where the loser has it no more.
+    pub(super) digest: Option<Md5sum>,
 }
 
 /// Settles by `Replaces` what can be, and refuses what nothing can settle. What a diversion might
@@ -79,27 +98,29 @@ pub(super) fn settle(
         let attacked = challenger.replaces(holder);
         let defended = holder.replaces(challenger);
         if attacked && (!defended || contest.challenger > contest.holder) {
+            let index = contest.challenger.saturating_sub(base);
             match contest.holder.checked_sub(base) {
-                Some(index) => {
-                    let loser = extracted.packages.get_mut(index);
-                    let place = loser.and_then(|package| package.forget(&absolute));
-                    if let Some(place) = place.filter(|place| *place != contest.place) {
-                        remove_file(root, &place)
-                            .map_err(|source| file_error("remove", &shown(&place), source))?;
+                Some(loser) => {
+                    let replaced = lose(extracted, &contest.path, [index, loser]);
+                    if let Some(replaced) = replaced {
+                        remove_loser(&replaced.shipped, &contest, root)?;
+                        extracted.replaced.push(replaced);
                     }
                 }
                 None => extracted.losses.push(Loss {
+                    winner: index,
                     package: holder.name.clone(),
                     path: absolute,
                 }),
             }
-            let index = contest.challenger.saturating_sub(base);
             won.entry(index).or_default().push(contest);
         } else if defended {
             let index = contest.challenger.saturating_sub(base);
-            if let Some(package) = extracted.packages.get_mut(index) {
-                package.forget(&absolute);
-                package.forget_digest(&contest.path);
+            let winner = contest.holder.checked_sub(base).unwrap_or_default();
+            let replaced = lose(extracted, &contest.path, [winner, index]);
+            if let (Some(mut replaced), true) = (replaced, contest.holder >= base) {
+                replaced.shipped.place = Some(contest.place);
+                extracted.replaced.push(replaced);
             }
         } else if may_be_diverted(extracted, &contest, base) {
             let party = |owner: &Owner, index: usize| Party {
@@ -128,6 +149,37 @@ pub(super) fn settle(
         }
     }
     Ok(())
+}
+
+/// Takes a relative path from the loser. If dpkg unpacks it first it has the path for a moment, and
+/// its digest for ever.
+fn lose(extracted: &mut Extracted, path: &[u8], [winner, loser]: [usize; 2]) -> Option<Replaced> {
+    let package = extracted.packages.get_mut(loser)?;
+    let position = package.shipped.iter().position(|s| s.is_of(path))?;
+    let shipped = package.shipped.remove(position);
+    let digest = if loser > winner {
+        package.forget_digest(path)
+    } else {
+        None
+    };
+    Some(Replaced {
+        winner,
+        loser,
+        shipped,
+        position,
+        digest,
+    })
+}
+
+/// The winner's file takes the place of the loser's, unless one of them is a conffile.
+fn remove_loser(shipped: &Shipped, contest: &Contest, root: &File) -> Result<(), InstallError> {
+    let place = shipped
+        .place
+        .as_ref()
+        .filter(|place| **place != contest.place);
+    place.map_or(Ok(()), |place| {
+        remove_file(root, place).map_err(|source| file_error("remove", &shown(place), source))
+    })
 }
 
 /// For messages.
@@ -220,7 +272,7 @@ pub(super) fn rewrite(
             Kind::Symlink(target) => writer.symlink(place, target, attributes),
             Kind::Hardlink(existing) => {
                 let source = package.place_of(existing).unwrap_or(existing);
-                writer.hardlink(place, source)
+                writer.hardlink(place, source, attributes)
             }
             Kind::Directory => Ok(()),
         };

@@ -1,6 +1,6 @@
 //! Owns what is done to a layer's directories when all its packages are unpacked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use super::error::InstallError;
 use super::extract::{Extracted, file_error};
 use super::namespace::{Namespace, PLAIN};
+use super::shipped::ShippedKind;
 use super::unpack::{remove_empty_directory, set_directory};
 
 /// Directories get their attributes last: before that, which package decides was not known.
@@ -25,6 +26,23 @@ pub(super) fn finish_directories(
         let attributes = namespace.attributes(path).unwrap_or(PLAIN);
         if attributes != PLAIN {
             set_directory(root.as_fd(), path, attributes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives each directory what the first package has for it, of those that are left.
+pub(super) fn set_by_first(extracted: &Extracted, root: &File) -> io::Result<()> {
+    let mut seen = HashSet::new();
+    for shipped in extracted
+        .packages
+        .iter()
+        .flat_map(|package| &package.shipped)
+    {
+        if let (ShippedKind::Directory(attributes), Some(place)) = (&shipped.kind, &shipped.place)
+            && seen.insert(place)
+        {
+            set_directory(root.as_fd(), place, *attributes)?;
         }
     }
     Ok(())

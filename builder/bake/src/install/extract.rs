@@ -13,7 +13,7 @@ use std::thread;
 
 use vmimage_plan::lock::LockedPackage;
 
-use super::contest::{self, Contest, Loss, Undecided};
+use super::contest::{self, Contest, Loss, Replaced, Undecided};
 use super::directories::{finish_directories, make_aliases};
 use super::error::InstallError;
 use super::handover::{self, LaterClaim};
@@ -32,6 +32,7 @@ pub struct Extracted {
     pub(super) packages: Vec<Unpacked>,
     pub(super) undecided: Vec<Undecided>,
     pub(super) losses: Vec<Loss>,
+    pub(super) replaced: Vec<Replaced>,
     /// Whether nothing lies below.
     pub(super) first: bool,
     /// Every directory in `files`, relative, parents first.
@@ -85,16 +86,19 @@ impl Extracted {
 }
 
 impl Unpacked {
-    /// Takes an absolute path out of what the package ships; returns where it was written.
-    pub(super) fn forget(&mut self, absolute: &[u8]) -> Option<Vec<u8>> {
-        let index = self.shipped.iter().position(|s| s.path == absolute)?;
-        self.shipped.remove(index).place
+    /// Takes a relative path out of the digests.
+    pub(super) fn forget_digest(&mut self, path: &[u8]) -> Option<Md5sum> {
+        let md5sums = self.md5sums.as_mut()?;
+        let index = md5sums.iter().position(|known| known.path == path)?;
+        Some(md5sums.remove(index))
     }
 
-    /// Takes a relative path out of the digests.
-    pub(super) fn forget_digest(&mut self, path: &[u8]) {
-        if let Some(md5sums) = &mut self.md5sums {
-            md5sums.retain(|known| known.path != path);
+    /// Takes back what had gone to another package.
+    pub(super) fn take_back(&mut self, replaced: Replaced) {
+        let position = replaced.position.min(self.shipped.len());
+        self.shipped.insert(position, replaced.shipped);
+        if let (Some(md5sums), Some(digest)) = (&mut self.md5sums, replaced.digest) {
+            md5sums.push(digest);
         }
     }
 
@@ -259,6 +263,7 @@ fn gather(mut results: Vec<Outcome>, files: &Path, first: bool) -> Result<Gather
         packages: Vec::with_capacity(results.len()),
         undecided: Vec::new(),
         losses: Vec::new(),
+        replaced: Vec::new(),
         first,
         directories: BTreeSet::new(),
     };

@@ -50,6 +50,17 @@ pub(super) fn leave_out(
             })?;
         }
     }
+    // Who was to have such a path and was unpacked first has it still on record.
+    for mut replaced in std::mem::take(&mut extracted.replaced) {
+        if replaced.loser < replaced.winner && replaced.shipped.is_left_out(filters) {
+            replaced.shipped.place = None;
+            if let Some(package) = extracted.packages.get_mut(replaced.loser) {
+                package.take_back(replaced);
+            }
+        } else {
+            extracted.replaced.push(replaced);
+        }
+    }
     extracted.note_shipped_directories();
     left_out.retain(|place| !extracted.directories.contains(place));
     for package in &extracted.packages {

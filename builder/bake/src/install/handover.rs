@@ -3,15 +3,15 @@
 //! overrides that count for them. They are read beside the others, verified and freed from their
 //! compression, so that dpkg only has to write them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::contest::Party;
-use super::directories::remove_unneeded_directories;
+use super::contest::{Party, rewrite};
+use super::directories::{remove_unneeded_directories, set_by_first};
 use super::error::{Failure, InstallError};
 use super::extract::{Brought, Extracted, Unpacked, Work, file_error, lock};
 use super::namespace::{Attributes, Claim, Namespace, Owner};
@@ -82,8 +82,11 @@ pub(super) fn hand_over(
             remove(&shipped)?;
         }
     }
+    give_back(extracted, indexes, &root)?;
     let before = std::mem::take(&mut extracted.directories);
     remove_unneeded_directories(extracted, &before, &root)?;
+    set_by_first(extracted, &root)
+        .map_err(|source| file_error("set attributes in", &files, source))?;
     let is_left = |party: &Party| party.index.is_some_and(|index| indexes.contains(&index));
     let undecided = &extracted.undecided;
     // Who did not get a contested path has not written it: dpkg does, for both.
@@ -97,6 +100,35 @@ pub(super) fn hand_over(
         .undecided
         .retain(|undecided| !is_left(&undecided.holder) && !is_left(&undecided.challenger));
     hand_over(extracted, &also)
+}
+
+/// What the packages took from others by `Replaces` they will take when dpkg unpacks them.
+fn give_back(
+    extracted: &mut Extracted,
+    indexes: &BTreeSet<usize>,
+    root: &File,
+) -> Result<(), InstallError> {
+    extracted
+        .losses
+        .retain(|loss| !indexes.contains(&loss.winner));
+    for replaced in std::mem::take(&mut extracted.replaced) {
+        if !indexes.contains(&replaced.winner) {
+            extracted.replaced.push(replaced);
+            continue;
+        }
+        let Some(package) = extracted.packages.get_mut(replaced.loser) else {
+            continue;
+        };
+        if package.left_to_dpkg.is_some() {
+            continue;
+        }
+        if let Some(place) = &replaced.shipped.place {
+            let path = replaced.shipped.path.get(1..).unwrap_or_default().to_vec();
+            rewrite(package, &HashMap::from([(path, place.clone())]), root)?;
+        }
+        package.take_back(replaced);
+    }
+    Ok(())
 }
 
 /// Reads a package to its end.
@@ -142,8 +174,10 @@ pub(super) fn claim(namespace: &mut Namespace, owner: usize, claims: &[LaterClai
     for claim in claims.iter().filter(|claim| !claim.path.is_empty()) {
         if claim.kind == Kind::Directory {
             let place = namespace.resolve(&claim.path);
-            // What is no directory there stays, and dpkg tells whose it is.
-            let _ = namespace.claim_directory(&place, claim.attributes, owner);
+            if namespace.attributes(&place).is_none() {
+                // What is no directory there stays, and dpkg tells whose it is.
+                let _ = namespace.claim_directory(&place, claim.attributes, owner);
+            }
             continue;
         }
         let (parent, name) = split(&claim.path);

@@ -88,3 +88,43 @@ impl<'a> OwnFiles<'a> {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Answers, OwnFiles};
+
+    #[test]
+    fn a_recipe_s_file_stays_and_has_no_copy_beside_it() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir(path("etc")).unwrap();
+        for (name, text) in [
+            ("etc/own", "recipe"),
+            ("etc/own.dpkg-dist", "package"),
+            ("etc/own.ucf-dist", "package"),
+            ("etc/other.dpkg-dist", "of nobody's file"),
+        ] {
+            fs::write(path(name), text).unwrap();
+        }
+        let answers = Answers {
+            debconf: &[],
+            before_packages: &["/etc/own", "/etc/absent"],
+            files: &["/etc/own", "/etc/absent"],
+        };
+        let own = OwnFiles::open(root.path(), &answers).unwrap();
+        let before = own.before_unpacking().unwrap();
+        assert_eq!(before.len(), 1);
+        fs::write(path("etc/own"), "of a package").unwrap();
+        own.restore(before).unwrap();
+        own.remove_copies().unwrap();
+        assert_eq!(fs::read_to_string(path("etc/own")).unwrap(), "recipe");
+        let mut left: Vec<_> = fs::read_dir(path("etc"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["other.dpkg-dist", "own"]);
+    }
+}

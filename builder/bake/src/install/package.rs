@@ -66,6 +66,9 @@ impl<'a, 'w> Package<'a, 'w> {
                 })
             })
             .map_err(|failure: Failure| failure.of(name))?;
+        // dpkg makes symbolic links after everything else.
+        self.shipped
+            .sort_by_key(|shipped| shipped.kind == ShippedKind::Link);
         let unpacked = Unpacked {
             locked: deb.locked.clone(),
             path: deb.path.clone(),
@@ -132,7 +135,8 @@ impl<'a, 'w> Package<'a, 'w> {
                 let source = self.place(existing);
                 let place = self.claim(&member.path, None)?;
                 if let Some(place) = &place {
-                    self.writer.hardlink(place, &source)?;
+                    self.writer
+                        .hardlink(place, &source, FileAttributes::of(member))?;
                 }
                 self.note_same_digest(&member.path, existing);
                 place
@@ -140,7 +144,7 @@ impl<'a, 'w> Package<'a, 'w> {
         };
         self.shipped.push(Shipped {
             path: [b"/", member.path.as_slice()].concat(),
-            kind: ShippedKind::of(&member.kind),
+            kind: ShippedKind::of(member),
             place,
         });
         Ok(())

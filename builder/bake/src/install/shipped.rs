@@ -1,6 +1,7 @@
 //! Owns what one package ships: each path, what it is, and where it was written. Must not write.
 
 use super::filter::Filters;
+use super::namespace::{Attributes, PLAIN};
 use super::unpack::split;
 use crate::deb::{Kind, Member};
 
@@ -17,7 +18,7 @@ pub(super) struct Shipped {
 /// What it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ShippedKind {
-    Directory,
+    Directory(Attributes),
     File,
     Link,
     /// Another name of the file with this absolute path.
@@ -25,9 +26,9 @@ pub(super) enum ShippedKind {
 }
 
 impl ShippedKind {
-    pub(super) fn of(kind: &Kind) -> Self {
-        match kind {
-            Kind::Directory => Self::Directory,
+    pub(super) fn of(member: &Member) -> Self {
+        match &member.kind {
+            Kind::Directory => Self::Directory(Attributes::of(member)),
             Kind::File => Self::File,
             Kind::Symlink(_) => Self::Link,
             Kind::Hardlink(existing) => Self::Hardlink([b"/", existing.as_slice()].concat()),
@@ -39,14 +40,14 @@ impl Shipped {
     pub(super) fn root() -> Self {
         Self {
             path: b"/.".to_vec(),
-            kind: ShippedKind::Directory,
+            kind: ShippedKind::Directory(PLAIN),
             place: None,
         }
     }
 
     /// Whether dpkg leaves it out.
     pub(super) fn is_left_out(&self, filters: &Filters) -> bool {
-        let may_be_directory = matches!(self.kind, ShippedKind::Directory | ShippedKind::Link);
+        let may_be_directory = matches!(self.kind, ShippedKind::Directory(_) | ShippedKind::Link);
         filters.leaves_out(&self.path, may_be_directory)
     }
 
@@ -56,7 +57,7 @@ impl Shipped {
     }
 
     pub(super) fn is_directory(&self) -> bool {
-        self.kind == ShippedKind::Directory
+        matches!(self.kind, ShippedKind::Directory(_))
     }
 
     /// The directory that it was written into.

@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, chmodat, chownat, fchmod,
-    fchown, futimens, linkat, mkdirat, openat, openat2, symlinkat, unlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, chmodat,
+    chownat, fchmod, fchown, futimens, linkat, mkdirat, openat, openat2, statat, symlinkat,
+    unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -190,14 +191,35 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Makes `path` another name of the file at `existing`.
-    pub(super) fn hardlink(&mut self, path: &[u8], existing: &[u8]) -> io::Result<()> {
+    /// Makes `path` another name of the file at `existing`. The file gets what the name has, as dpkg
+    /// does it.
+    pub(super) fn hardlink(
+        &mut self,
+        path: &[u8],
+        existing: &[u8],
+        attributes: FileAttributes,
+    ) -> io::Result<()> {
         let (parent, name) = split(path);
         let root = self.root;
         let directory = self.open_directory(parent)?;
         replace(directory, name, || {
             linkat(root, existing, directory, name, AtFlags::empty())
-        })
+        })?;
+        let FileAttributes {
+            mode,
+            uid,
+            gid,
+            mtime,
+        } = attributes;
+        let nofollow = AtFlags::SYMLINK_NOFOLLOW;
+        let (user, group) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        chownat(directory, name, user, group, nofollow)?;
+        // Of a symbolic link that has two names, nothing else can be set.
+        if !FileType::from_raw_mode(statat(directory, name, nofollow)?.st_mode).is_symlink() {
+            chmodat(directory, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+        }
+        utimensat(directory, name, &timestamps(mtime), nofollow)?;
+        Ok(())
     }
 }
 
