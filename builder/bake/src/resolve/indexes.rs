@@ -226,7 +226,9 @@ impl Index {
                 Err(error) => return Err(error),
             };
             let bytes = chunk.get(..count).unwrap_or_default();
-            hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
+            for hasher in &mut hashers {
+                hasher.update(bytes);
+            }
             target.write_all(bytes)?;
             unpacked += count as u64;
         }
