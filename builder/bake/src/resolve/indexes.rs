@@ -7,7 +7,8 @@ use std::path::Path;
 use vmimage_plan::definition::Architecture;
 use vmimage_plan::event::{Event, Sink};
 
-use super::release::{Listed, Release};
+use super::listed::Listed;
+use super::release::Release;
 use super::releases::BelievedRelease;
 use super::sources::{Sources, SuiteSource};
 use super::unpack::{self, COMPRESSIONS};
