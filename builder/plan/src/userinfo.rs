@@ -113,7 +113,7 @@ mod tests {
             mask_text(text),
             "a = [\"http://a:***@h/x\",\"http://***@h\"] # ftp://b:***@h and mail@host"
         );
-        assert_eq!(secrets("http://a:bc@h"), [9..11]);
+        assert_eq!(secrets("http://a:bc@h"), vec![9..11]);
         assert!(secrets("nothing: here@host").is_empty());
     }
 

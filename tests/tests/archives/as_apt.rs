@@ -70,19 +70,6 @@ fn check(seed: u64) -> Result<bool, String> {
         404
     };
     let both = compare(&wish.archives, &wish.wanted, missing);
-    {
-        use std::io::Write as _;
-        let mut f = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .unwrap();
-        let b = match (&both.apt, &both.vmimage) {
-            (Ok(a), Ok(b)) => a == b,
-            (Err(_), Err(_)) => true,
-            _ => false,
-        };
-        writeln!(f, "{seed} {b} APT {:?}\n   VM {:?}", both.apt, both.vmimage).unwrap();
-    }
     let same = match (&both.apt, &both.vmimage) {
         (Ok(apt), Ok(vmimage)) => apt == vmimage,
         (Err(_), Err(_)) => true,

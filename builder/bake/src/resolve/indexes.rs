@@ -7,7 +7,8 @@ use std::path::Path;
 use vmimage_plan::definition::Architecture;
 use vmimage_plan::event::{Event, Sink};
 
-use super::release::{Listed, Release};
+use super::listed::Listed;
+use super::release::Release;
 use super::releases::BelievedRelease;
 use super::sources::{Sources, SuiteSource};
 use super::unpack::{self, COMPRESSIONS};
@@ -226,7 +227,9 @@ impl Index {
                 Err(error) => return Err(error),
             };
             let bytes = chunk.get(..count).unwrap_or_default();
-            hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
+            for hasher in &mut hashers {
+                hasher.update(bytes);
+            }
             target.write_all(bytes)?;
             unpacked += count as u64;
         }

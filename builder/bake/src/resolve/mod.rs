@@ -8,6 +8,7 @@ mod date;
 mod error;
 mod indexes;
 mod keyring;
+mod listed;
 mod packages;
 mod release;
 mod releases;

@@ -83,10 +83,10 @@ impl Stanza {
             .ok_or("has no SHA-256 and no SHA-512, and weaker hashes prove nothing")?;
         Ok(Self {
             suite,
+            text,
             path,
             digest,
             size,
-            text,
         })
     }
 

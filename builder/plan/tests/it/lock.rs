@@ -1,9 +1,14 @@
 //! Locks: their text, what is refused, and why one is stale.
 
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
 use super::project::{BASE, IMAGE, WEB, with};
 use vmimage_plan::definition::{Image, load_image};
 use vmimage_plan::lock::{
     Asked, FORMAT, Lock, LockedPackage, LockedRepository, Target, check_stale, lock_inputs,
+    pool_path,
 };
 
 fn image(changes: &[(&str, &str)]) -> Image {
@@ -122,6 +127,34 @@ package = [
     { name = "libapt-pkg7.0", version = "1:2.0~rc1-3+b1", architecture = "amd64", sha256 = "abababababababababababababababababababababababababababababababab", size = 1234, archive = "debian", path = "pool/main/a/libapt-pkg7.0/libapt-pkg7.0_2.0~rc1-3+b1_amd64.deb", recipe = "base" },
 ]
 "#);
+}
+
+proptest! {
+    /// What is locked is what is read: a package is refused by both or by neither.
+    #[test]
+    fn a_lock_is_read_back_exactly_where_its_packages_have_no_problem(
+        name in "[a-z0-9+.-]{1,6}|\\PC{1,4}",
+        version in "([0-9]{1,3}:)?[0-9][0-9a-zA-Z.+~-]{0,8}|\\PC{1,6}",
+        path in "(pool/|\\./|/)?[a-z%~+ é#?\\\\'\"]{1,12}\\.deb|[\\PC\\n\\t./]{1,12}",
+        size in 0_u64..400,
+    ) {
+        let mut lock = lock();
+        let mut package = package("apt", "base", true);
+        (package.name, package.version, package.size) = (name, version, size);
+        package.path = pool_path(&path).map_or(path.clone(), Cow::into_owned);
+        let problem = package.problem();
+        lock.targets[0].packages = vec![package];
+        match Lock::parse("images/small.lock", &lock.render()) {
+            Ok(read) => {
+                prop_assert_eq!(problem, None);
+                prop_assert_eq!(read, lock);
+            }
+            Err(refused) => {
+                let shown = problem.map(|problem| vmimage_plan::userinfo::mask_text(&problem));
+                prop_assert_eq!(Some(refused.message), shown);
+            }
+        }
+    }
 }
 
 #[test]
