@@ -50,7 +50,7 @@ fn an_inspection_names_everything_in_the_image() {
       remove /etc/ssh/ssh_host_*: two machines would share an identity (base, 1 changed)
         /etc/ssh/ssh_host_rsa_key
 
-    3 files outside packages
+    4 files outside packages
 
     verified: disk.raw
     ");
@@ -71,7 +71,7 @@ fn a_difference_lists_packages_files_units_and_sizes() {
     added.name = "webmin-virtual-server".to_owned();
     after.recipes[1].packages.push(added);
     after.files.remove(0);
-    after.files[1].mode = Some("0600".to_owned());
+    after.files[2].mode = Some("0600".to_owned());
     after.files.push(OutsideFile {
         path: "/etc/new".to_owned(),
         mode: Some("0644".to_owned()),

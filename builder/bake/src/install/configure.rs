@@ -169,7 +169,9 @@ impl Layer<'_> {
 
     /// Has dpkg unpack what is left to it.
     fn unpack(&mut self, wave: &Wave) -> Result<(), InstallError> {
-        let packages = of(self.extracted, wave);
+        let mut packages = of(self.extracted, wave);
+        // A `preinst` does not see what comes with it: the others are unpacked after it.
+        packages.sort_by_key(|package| package.control.file("preinst").is_none());
         let debs: Vec<(&str, &Path)> = packages
             .iter()
             .filter_map(|package| {

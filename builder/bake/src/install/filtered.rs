@@ -55,7 +55,9 @@ pub(super) fn leave_out(
         if replaced.loser < replaced.winner && replaced.shipped.is_left_out(filters) {
             replaced.shipped.place = None;
             if let Some(package) = extracted.packages.get_mut(replaced.loser) {
+                let path = replaced.shipped.path.get(1..).unwrap_or_default().to_vec();
                 package.take_back(replaced);
+                package.forget_digest(&path);
             }
         } else {
             extracted.replaced.push(replaced);

@@ -17,6 +17,7 @@ mod extract;
 mod filter;
 mod filtered;
 mod handover;
+mod looked_for;
 mod marks;
 mod namespace;
 mod order;

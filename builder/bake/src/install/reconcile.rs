@@ -16,6 +16,7 @@ use super::extract::{Extracted, file_error};
 use super::filter::Filters;
 use super::filtered;
 use super::handover::hand_over;
+use super::looked_for::looked_for;
 use super::namespace::Attributes;
 use super::shipped::{Shipped, ShippedKind};
 use super::unpack::set_directory;
@@ -41,7 +42,8 @@ pub fn reconcile(
     let below = Below(below);
     let filters = filters(&below, before)?;
     filtered::leave_out(extracted, &filters, &below)?;
-    let left = depending_on_below(extracted, &below)?;
+    let mut left = depending_on_below(extracted, &below)?;
+    left.append(&mut looked_for(extracted, &below)?);
     hand_over(extracted, &left)?;
     let files = &extracted.files;
     let root = File::open(files).map_err(|source| file_error("open", files, source))?;

@@ -1,0 +1,110 @@
+//! Owns the packages that another one's `preinst` looks for by a path of theirs. dpkg unpacks them after
+//! it, as apt would: apt unpacks in the order in which packages are asked for, what they need first.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::below::Below;
+use super::error::InstallError;
+use super::extract::{Extracted, Unpacked};
+
+/// The unpacked packages that have a path which the `preinst` of a package that is left to dpkg names,
+/// and which the layers below do not have. What that package needs comes before it anyway, and counts
+/// as there.
+pub(super) fn looked_for(
+    extracted: &Extracted,
+    below: &Below<'_>,
+) -> Result<BTreeSet<usize>, InstallError> {
+    let mut found = BTreeSet::new();
+    if extracted.first {
+        return Ok(found);
+    }
+    let packages = &extracted.packages;
+    for package in packages.iter().filter(|p| p.left_to_dpkg.is_some()) {
+        let Some(preinst) = package.control.file("preinst") else {
+            continue;
+        };
+        let mut named = Vec::new();
+        for path in absolute_paths(preinst) {
+            if below.look(path.get(1..).unwrap_or_default())?.is_none() {
+                named.push(path);
+            }
+        }
+        if named.is_empty() {
+            continue;
+        }
+        let needed = needed_by(package, packages);
+        for (index, other) in packages.iter().enumerate() {
+            if other.left_to_dpkg.is_none()
+                && !needed.contains(other.control.package())
+                && has_any(other, &named)
+            {
+                found.insert(index);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn has_any(package: &Unpacked, named: &[&[u8]]) -> bool {
+    package.shipped.iter().any(|shipped| {
+        named.iter().any(|path| {
+            let rest = shipped.path.strip_prefix(*path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        })
+    })
+}
+
+/// What looks like an absolute path in a script, without what a shell would put there.
+fn absolute_paths(script: &[u8]) -> BTreeSet<&[u8]> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._+-@:".contains(byte);
+    script
+        .split(|byte| !is_part(byte))
+        .map(|word| {
+            let end = word.iter().rposition(|byte| !b"/:.".contains(byte));
+            end.and_then(|end| word.get(..=end)).unwrap_or_default()
+        })
+        .filter(|word| word.starts_with(b"/") && word.len() > 1)
+        .collect()
+}
+
+/// The names of the packages of this layer that the package needs, and what those need.
+fn needed_by<'a>(package: &'a Unpacked, packages: &'a [Unpacked]) -> HashSet<&'a str> {
+    let by_name: HashMap<&str, &Unpacked> = packages
+        .iter()
+        .map(|package| (package.control.package(), package))
+        .collect();
+    let mut needed = HashSet::new();
+    let mut pending = vec![package];
+    while let Some(next) = pending.pop() {
+        let relations = ["Pre-Depends", "Depends"].map(|field| next.control.relations(field));
+        for relation in relations.iter().flatten().flatten() {
+            if let Some(known) = by_name.get(relation.name.as_str())
+                && needed.insert(known.control.package())
+            {
+                pending.push(known);
+            }
+        }
+    }
+    needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::absolute_paths;
+
+    #[test]
+    fn paths_end_where_the_shell_s_words_do() {
+        let script = b"if [ -d /usr/share/x -a \"$1\" != /etc/y/ ]; then rm -f '/opt/a b';${z}/no\nfi # see /c.";
+        let found: Vec<&[u8]> = absolute_paths(script).into_iter().collect();
+        assert_eq!(
+            found,
+            [
+                b"/c".as_slice(),
+                b"/etc/y",
+                b"/no",
+                b"/opt/a",
+                b"/usr/share/x"
+            ]
+        );
+    }
+}
