@@ -151,7 +151,9 @@ impl LayerStore {
     /// Where a mounted tree and other unfinished things of this bake can be.
     pub fn scratch(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.unfinished().join(name);
-        fs::create_dir_all(&path).map_err(StoreError::file("make", &path))?;
+        fs::create_dir_all(&path)
+            .and_then(|()| make_root(&path))
+            .map_err(StoreError::file("make", &path))?;
         Ok(path)
     }
 
@@ -354,7 +356,8 @@ mod tests {
         fs::set_permissions(cache.path(), fs::Permissions::from_mode(0o2770)).expect("chmod");
         let store = LayerStore::open(cache.path()).expect("open");
         let layer = store.begin(&inputs("base", 1).key()).expect("begin");
-        for directory in [layer.files(), layer.changes()] {
+        let scratch = store.scratch("seal").expect("scratch");
+        for directory in [layer.files(), layer.changes(), scratch] {
             let file = directory.join("d");
             fs::create_dir(&file).expect("mkdir");
             let [root, below] = [&directory, &file].map(|path| fs::metadata(path).expect("stat"));

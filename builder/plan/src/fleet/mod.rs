@@ -118,9 +118,9 @@ pub fn plan_fleet(
     let (steps, problem) = match plan_bucket(fleet, inventory) {
         Ok(bucket_steps) => ([bucket_steps, secret_steps].concat(), None),
         Err(problem) => {
-            regions
-                .iter_mut()
-                .for_each(|region| hold_back(region, fleet));
+            for region in &mut regions {
+                hold_back(region, fleet);
+            }
             (Vec::new(), Some(problem))
         }
     };

@@ -91,7 +91,7 @@ pub(super) fn bound_slot(
     let (zone, id) = (&volume.zone, &volume.id);
     let name = role.role.as_str();
     let is_offered = offers(scope, role, zone);
-    let lacks = group.and_then(|group| lacking(group));
+    let lacks = group.and_then(lacking);
     let message = if is_offered {
         lacks?
     } else {

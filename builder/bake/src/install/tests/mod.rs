@@ -364,10 +364,13 @@ fn diversions_and_overrides_of_a_layer_below_are_obeyed() {
 #[test]
 fn a_diversion_settles_who_has_a_path() {
     let mut place = Place::new();
-    // Without a `preinst`, with which dpkg would unpack it: the diversion is one of a layer below.
+    let mut diverting = Handmade::new("wrapper", vec![file("./usr/bin/x", "wrapper")]);
+    diverting.control = vec![("preinst", "dpkg-divert --add /usr/bin/x\n")];
+    // What a system begins with is not left to dpkg, which is not there yet.
+    diverting.fields = "Essential: yes\n";
     let debs = [
         Handmade::new("original", vec![file("./usr/bin/x", "original")]),
-        Handmade::new("wrapper", vec![file("./usr/bin/x", "wrapper")]),
+        diverting,
     ];
     let extracted = place.layer("files", &debs).unwrap();
     let root = fs::File::open(place.path("files")).unwrap();
