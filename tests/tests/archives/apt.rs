@@ -71,7 +71,7 @@ impl Apt {
     pub(crate) fn outcome(mut self, sources: &[Source], wanted: &[String]) -> Outcome {
         self.use_sources(sources);
         self.run(&["update"])?;
-        self.use_sources(sources.get(..1).unwrap());
+        self.use_sources(&sources[..1]);
         let mut installed = self.install(&["?essential".to_owned()])?;
         if installed.is_empty() {
             return Err("nothing is essential".to_owned());

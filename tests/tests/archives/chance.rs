@@ -66,19 +66,18 @@ impl Wish {
         let mut dice = Dice::new(seed);
         let mut archives = Vec::new();
         for number in 0..=dice.below(3) {
-            let mut archive = if number == 0 || dice.once_in(2) {
-                plain(archive(&mut dice))
-            } else {
-                archive(&mut dice)
-            };
+            let is_plain = number == 0 || dice.once_in(2);
+            let mut made = archive(&mut dice);
+            if is_plain {
+                made = plain(made);
+            }
             let packages = (0..6 + dice.below(9)).map(|_| package(&mut dice, number));
-            archive.packages = packages.collect();
+            made.packages = packages.collect();
             // One archive has a version of a package once: of two apt takes the one that it read last.
-            let mut seen = std::collections::BTreeSet::new();
-            archive
-                .packages
-                .retain(|package| seen.insert((package.name.clone(), package.version.clone())));
-            archives.push(archive);
+            let mut kept = std::collections::BTreeSet::new();
+            made.packages
+                .retain(|package| kept.insert((package.name.clone(), package.version.clone())));
+            archives.push(made);
         }
         let mut base = package(&mut dice, 0);
         "base-files".clone_into(&mut base.name);

@@ -63,14 +63,14 @@ fn vmimage(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> R
 
 #[test]
 fn the_password_of_a_mirror_is_sent_to_it_alone_and_kept_nowhere() {
-    let (served, key) = (tempfile::tempdir().unwrap(), TestKey::new().unwrap());
-    archive().write(&served.path().join("debian"), &key);
-    let elsewhere = Server::start(served.path(), 404, None);
+    let (files, key) = (tempfile::tempdir().unwrap(), TestKey::new().unwrap());
+    archive().write(&files.path().join("debian"), &key);
+    let elsewhere = Server::start(files.path(), 404, None);
     let moved = format!(
         "http://other:{PASSWORD}@localhost:{}/debian",
         elsewhere.address.port()
     );
-    let server = Server::start(served.path(), 404, Some(moved));
+    let server = Server::start(files.path(), 404, Some(moved));
     let url = |path: &str| format!("http://user:{PASSWORD}@{}/{path}", server.address);
     for (path, variable) in [("debian", false), ("debian/", true), ("moved", true)] {
         let folder = tempfile::tempdir().unwrap();
@@ -108,9 +108,9 @@ fn the_password_of_a_mirror_is_sent_to_it_alone_and_kept_nowhere() {
 fn no_refusal_shows_a_password() {
     let (folder, key) = (tempfile::tempdir().unwrap(), TestKey::new().unwrap());
     project(folder.path(), &key, "http://debian.example");
-    let served = tempfile::tempdir().unwrap();
-    let server = Server::start(served.path(), 404, None);
-    let forbidden = Server::start(served.path(), 403, None);
+    let files = tempfile::tempdir().unwrap();
+    let server = Server::start(files.path(), 404, None);
+    let forbidden = Server::start(files.path(), 403, None);
     let there = format!("debian=http://user:{PASSWORD}@{}/debian", server.address);
     let refused = format!("debian=http://user:{PASSWORD}@{}/debian", forbidden.address);
     let unescaped = format!("debian=http://user:{PASSWORD}/x@{}/debian", server.address);
@@ -162,10 +162,14 @@ fn no_refusal_shows_a_password() {
             assert!(ran.stderr.contains(words), "{mirror}: {}", ran.stderr);
         }
     }
+    no_proxy_and_no_image_s_name_shows_it(folder.path(), &nameless);
+}
+
+fn no_proxy_and_no_image_s_name_shows_it(folder: &Path, nameless: &str) {
     let proxy = format!("http://user:{PASSWORD}@127.0.0.1:9");
-    let ran = vmimage(folder.path(), &["lock", "test"], &[("http_proxy", &proxy)]);
+    let ran = vmimage(folder, &["lock", "test"], &[("http_proxy", &proxy)]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    let ran = vmimage(folder.path(), &["lock", "test", &nameless], &[]);
+    let ran = vmimage(folder, &["lock", "test", nameless], &[]);
     assert!(
         ran.stderr.contains("http://user:***@host"),
         "{}",

@@ -184,10 +184,11 @@ fn compare(theirs: &Path, ours: &Path, begun: u64) -> Vec<String> {
 fn different_lines([left, right]: [&String; 2]) -> String {
     let only = |here: &str, there: &str, mark: &str| {
         let known: BTreeSet<&str> = there.lines().collect();
-        let lines = here.lines().filter(|line| !known.contains(line));
-        lines
-            .map(|line| format!("  {mark} {line}\n"))
-            .collect::<String>()
+        let mut text = String::new();
+        for line in here.lines().filter(|line| !known.contains(line)) {
+            text.extend(["  ", mark, " ", line, "\n"]);
+        }
+        text
     };
     let lines = only(left, right, "-") + &only(right, left, "+");
     if lines.is_empty() {
@@ -209,7 +210,7 @@ fn scan(root: &Path, directory: &Path, begun: u64, found: &mut BTreeMap<String, 
         }
         let metadata = fs::symlink_metadata(&path).unwrap();
         let what = if metadata.is_symlink() {
-            format!("-> {:?}", fs::read_link(&path).unwrap())
+            format!("-> {}", fs::read_link(&path).unwrap().display())
         } else if metadata.is_dir() {
             scan(root, &path, begun, found);
             String::new()

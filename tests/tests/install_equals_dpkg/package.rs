@@ -46,18 +46,17 @@ pub(crate) enum Kind {
 
 impl Package {
     pub(crate) fn control_file(&mut self, name: &'static str, text: &str) {
-        match self.control.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, content)) => content.extend(text.as_bytes()),
-            None => {
-                let begin = if name.ends_with("inst") {
-                    "#!/bin/sh\nset -e\n"
-                } else {
-                    ""
-                };
-                self.control
-                    .push((name, format!("{begin}{text}").into_bytes()));
-            }
+        if let Some((_, content)) = self.control.iter_mut().find(|(known, _)| *known == name) {
+            content.extend(text.as_bytes());
+            return;
         }
+        let begin = if name.ends_with("inst") {
+            "#!/bin/sh\nset -e\n"
+        } else {
+            ""
+        };
+        let content = format!("{begin}{text}").into_bytes();
+        self.control.push((name, content));
     }
 
     /// Writes it below `folder` and says what a lock would say of it.

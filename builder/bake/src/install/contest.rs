@@ -94,7 +94,6 @@ pub(super) fn settle(
         ) else {
             continue;
         };
-        let absolute = [b"/", contest.path.as_slice()].concat();
         let attacked = challenger.replaces(holder);
         let defended = holder.replaces(challenger);
         if attacked && (!defended || contest.challenger > contest.holder) {
@@ -110,13 +109,13 @@ pub(super) fn settle(
                 None => extracted.losses.push(Loss {
                     winner: index,
                     package: holder.name.clone(),
-                    path: absolute,
+                    path: [b"/", contest.path.as_slice()].concat(),
                 }),
             }
             won.entry(index).or_default().push(contest);
         } else if defended {
             let index = contest.challenger.saturating_sub(base);
-            let winner = contest.holder.checked_sub(base).unwrap_or_default();
+            let winner = contest.holder.saturating_sub(base);
             let replaced = lose(extracted, &contest.path, [winner, index]);
             if let (Some(mut replaced), true) = (replaced, contest.holder >= base) {
                 replaced.shipped.place = Some(contest.place);
@@ -137,6 +136,17 @@ pub(super) fn settle(
         }
     }
     extracted.undecided = open;
+    take(extracted, won, namespace, base, root)
+}
+
+/// Writes what packages won to where it belongs.
+fn take(
+    extracted: &mut Extracted,
+    won: BTreeMap<usize, Vec<Contest>>,
+    namespace: &mut Namespace,
+    base: usize,
+    root: &File,
+) -> Result<(), InstallError> {
     for (index, contests) in won {
         let Some(package) = extracted.packages.get_mut(index) else {
             continue;

@@ -67,17 +67,13 @@ fn plain_start(glob: &[u8]) -> &[u8] {
 /// fnmatch(3) without flags: wildcards match slashes and leading dots too. Characters are UTF-8
 /// where both sides are, else bytes.
 fn matches(glob: &[u8], path: &[u8]) -> bool {
-    match (std::str::from_utf8(glob), std::str::from_utf8(path)) {
-        (Ok(glob), Ok(path)) => {
-            let [glob, path] = [glob, path].map(|text| text.chars().collect::<Vec<char>>());
-            matches_all(&glob, &path)
-        }
-        _ => {
-            let [glob, path] =
-                [glob, path].map(|bytes| bytes.iter().copied().map(char::from).collect::<Vec<_>>());
-            matches_all(&glob, &path)
-        }
-    }
+    let [glob, path] =
+        if let (Ok(glob), Ok(path)) = (std::str::from_utf8(glob), std::str::from_utf8(path)) {
+            [glob, path].map(|text| text.chars().collect::<Vec<char>>())
+        } else {
+            [glob, path].map(|bytes| bytes.iter().copied().map(char::from).collect())
+        };
+    matches_all(&glob, &path)
 }
 
 fn matches_all(glob: &[char], text: &[char]) -> bool {
@@ -114,13 +110,14 @@ fn matches_all(glob: &[char], text: &[char]) -> bool {
 fn matches_one(glob: &[char], character: char) -> Option<&[char]> {
     match glob {
         ['?', rest @ ..] => Some(rest),
-        ['\\', literal, rest @ ..] => (*literal == character).then_some(rest),
         ['[', rest @ ..] => match bracket(rest, character) {
             Some((is_in, after)) => is_in.then_some(after),
             // Without its end it is a character like others.
             None => (character == '[').then_some(rest),
         },
-        [literal, rest @ ..] => (*literal == character).then_some(rest),
+        ['\\', literal, rest @ ..] | [literal, rest @ ..] => {
+            (*literal == character).then_some(rest)
+        }
         [] => None,
     }
 }
@@ -146,11 +143,7 @@ fn bracket(expression: &[char], character: char) -> Option<(bool, &[char])> {
                 found |= (*begin..=*end).contains(&character);
                 after
             }
-            ['\\', literal, after @ ..] => {
-                found |= *literal == character;
-                after
-            }
-            [literal, after @ ..] => {
+            ['\\', literal, after @ ..] | [literal, after @ ..] => {
                 found |= *literal == character;
                 after
             }

@@ -54,6 +54,10 @@ pub(super) async fn with_launches(
 }
 
 /// A launch that has ended.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the SDK's enums are non-exhaustive, and what is under way has many names"
+)]
 fn launch(activity: &Activity) -> Option<LaunchInventory> {
     let failure = match activity.status_code()? {
         ScalingActivityStatusCode::Successful => None,

@@ -22,7 +22,7 @@ use crate::error::CloudError;
 pub(crate) async fn observe_fleet(account: &Account, fleet: &Fleet) -> FleetInventory {
     let bucket = state::observe_bucket(account.clients(&fleet.primary), &fleet.state.bucket);
     let regions = join_all(fleet.regions.iter().map(|region| async {
-        let found = observe_region(account, fleet, region).await;
+        let found = Box::pin(observe_region(account, fleet, region)).await;
         RegionObservation {
             region: region.name.clone(),
             found: found.map_err(|error| error.to_unreadable()),
@@ -79,8 +79,14 @@ async fn observe_region(
             .await
             .map_err(doing("read parameters"))
     };
-    let (place, groups, mut templates, target_groups, parameters) =
-        try_join5(place, groups, templates, target_groups, parameters).await?;
+    let (place, groups, mut templates, target_groups, parameters) = Box::pin(try_join5(
+        place,
+        groups,
+        templates,
+        target_groups,
+        parameters,
+    ))
+    .await?;
     let (images, offerings, (vpcs, subnets), security_groups, volumes) = place;
     templates::observe_versions(clients, &mut templates, &groups)
         .await

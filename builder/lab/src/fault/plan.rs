@@ -212,12 +212,15 @@ impl Faults {
     /// What zones do not offer: each with an instance type.
     pub(crate) fn unoffered(&self, now: Duration) -> BTreeSet<(String, String)> {
         let on = self.active.iter().filter(|active| active.is_on(now));
-        on.filter_map(|active| match &active.fault.kind {
-            Kind::NotOffered {
+        on.filter_map(|active| {
+            let Kind::NotOffered {
                 zone,
                 instance_type,
-            } => Some((zone.clone(), instance_type.clone())),
-            _ => None,
+            } = &active.fault.kind
+            else {
+                return None;
+            };
+            Some((zone.clone(), instance_type.clone()))
         })
         .collect()
     }

@@ -266,14 +266,10 @@ fn parse_kind(words: &Words<'_>) -> Result<Kind, FaultError> {
         "capacity" => {
             let zone = words.need("zone", ZONE)?.to_owned();
             let text = words.get("instances").unwrap_or("0");
-            let instances = text
-                .parse()
-                .map_err(|_no_number| bad("instances", text, NUMBER))?;
-            (
-                Kind::Capacity { zone, instances },
-                &["zone", "instances"],
-                false,
-            )
+            let number = text.parse();
+            let instances = number.map_err(|_no_number| bad("instances", text, NUMBER))?;
+            let kind = Kind::Capacity { zone, instances };
+            (kind, &["zone", "instances"], false)
         }
         "not-offered" => {
             let zone = words.need("zone", ZONE)?.to_owned();
@@ -288,42 +284,41 @@ fn parse_kind(words: &Words<'_>) -> Result<Kind, FaultError> {
             let text = words.need("answer", ANSWER)?;
             let answer = Interference::parse(text).ok_or_else(|| bad("answer", text, ANSWER))?;
             let path = words.get("path").map(str::to_owned);
-            (
-                Kind::Imds { answer, path },
-                &["answer", "path", "node", "p", "count"],
-                false,
-            )
+            let own = &["answer", "path", "node", "p", "count"];
+            (Kind::Imds { answer, path }, own, false)
         }
         other => return Err(FaultError::UnknownKind(other.to_owned())),
     };
     words.check_keys(own, of_requests)?;
-    if kind == Kind::Conflict && words.get("service").is_some_and(|service| service != "s3") {
-        return Err(bad(
-            "service",
-            words.get("service").unwrap_or(""),
-            "s3, which alone has conflicts",
-        ));
+    match words.get("service") {
+        Some(service) if kind == Kind::Conflict && service != "s3" => {
+            Err(bad("service", service, "s3, which alone has conflicts"))
+        }
+        Some(_) | None => Ok(kind),
     }
-    Ok(kind)
+}
+
+fn name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Throttle => "throttle",
+        Kind::Fail => "fail",
+        Kind::FailAfter => "fail-after",
+        Kind::LoseReply => "lose-reply",
+        Kind::Down => "down",
+        Kind::Slow { .. } => "slow",
+        Kind::Cut { .. } => "cut",
+        Kind::Conflict => "conflict",
+        Kind::Stale { .. } => "stale",
+        Kind::Capacity { .. } => "capacity",
+        Kind::NotOffered { .. } => "not-offered",
+        Kind::Imds { .. } => "imds",
+    }
 }
 
 /// The text that [`Fault::from_str`] reads as this fault.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.kind {
-            Kind::Throttle => "throttle",
-            Kind::Fail => "fail",
-            Kind::FailAfter => "fail-after",
-            Kind::LoseReply => "lose-reply",
-            Kind::Down => "down",
-            Kind::Slow { .. } => "slow",
-            Kind::Cut { .. } => "cut",
-            Kind::Conflict => "conflict",
-            Kind::Stale { .. } => "stale",
-            Kind::Capacity { .. } => "capacity",
-            Kind::NotOffered { .. } => "not-offered",
-            Kind::Imds { .. } => "imds",
-        })?;
+        f.write_str(name(&self.kind))?;
         if let Some(service) = self.service {
             write!(f, " service={}", service.name())?;
         }

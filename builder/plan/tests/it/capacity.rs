@@ -22,10 +22,14 @@ fn plan(scenario: &str, change: impl FnOnce(&mut RegionInventory)) -> FleetPlan 
 
 fn subnets(plan: &FleetPlan, group: &str) -> Vec<String> {
     let mut steps = plan.regions[0].steps.iter();
-    let found = steps.find_map(|step| match &step.action {
-        Action::CreateGroup(new) if new.name == group => Some(new.subnets.clone()),
-        Action::UpdateGroup { name, changes } if name == group => changes.subnets.clone(),
-        _ => None,
+    let found = steps.find_map(|step| {
+        if let Action::CreateGroup(new) = &step.action {
+            return (new.name == group).then(|| new.subnets.clone());
+        }
+        let Action::UpdateGroup { name, changes } = &step.action else {
+            return None;
+        };
+        (name == group).then(|| changes.subnets.clone())?
     });
     found.unwrap_or_default()
 }
@@ -203,23 +207,28 @@ fn a_failed_launch_is_told_in_the_nodes_own_words_where_there_are_some() {
     assert!(well.is_empty());
 }
 
-#[test]
-fn the_ranges_of_all_regions_are_noted_and_survive_a_region_that_cannot_be_read() {
-    let (fleet, data, mut inventory) = load("problems");
+fn give_ranges(inventory: &mut FleetInventory) {
     for (index, ranges) in [
         (3, vec!["10.3.0.0/16"]),
         (4, vec!["172.31.0.0/16", "100.64.0.0/16"]),
         (5, vec!["172.31.0.0/16"]),
     ] {
-        let found = inventory.regions[index]
-            .found
+        let found = &mut inventory.regions[index].found;
+        found
             .as_mut()
-            .expect("it can be read");
-        found.vpcs.push(VpcInventory {
-            id: "vpc-1".to_owned(),
-            ranges: ranges.into_iter().map(str::to_owned).collect(),
-        });
+            .expect("it can be read")
+            .vpcs
+            .push(VpcInventory {
+                id: "vpc-1".to_owned(),
+                ranges: ranges.into_iter().map(str::to_owned).collect(),
+            });
     }
+}
+
+#[test]
+fn the_ranges_of_all_regions_are_noted_and_survive_a_region_that_cannot_be_read() {
+    let (fleet, data, mut inventory) = load("problems");
+    give_ranges(&mut inventory);
     let ranges = |inventory: &FleetInventory| {
         let ranges = Networks::of(&fleet, inventory).ranges();
         ranges.iter().map(ToString::to_string).collect::<Vec<_>>()
