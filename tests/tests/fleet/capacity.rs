@@ -1,5 +1,9 @@
 //! Zones that do not offer an instance type, and zones without room, as `fleet apply` meets them.
 
+use std::time::Duration;
+
+use vmimage_tests::wait::wait_until;
+
 use super::account::{Account, FLEET};
 
 /// A fleet of one region and one slot, so that what is said is short.
@@ -73,5 +77,8 @@ fn a_zone_without_room_is_said_until_the_slot_has_its_instance() {
     let shortfalls = plan["regions"][0]["shortfalls"].as_array().unwrap();
     assert_eq!(shortfalls.len(), 1);
     account.clear(full);
-    assert_eq!(zones(&account, "hosting-database-1"), ["us-east-1a"]);
+    // The group tries again by itself.
+    wait_until(Duration::from_mins(2), "the slot has its instance", || {
+        zones(&account, "hosting-database-1") == ["us-east-1a"]
+    });
 }

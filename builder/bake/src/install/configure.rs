@@ -170,8 +170,8 @@ impl Layer<'_> {
     /// Has dpkg unpack what is left to it.
     fn unpack(&mut self, wave: &Wave) -> Result<(), InstallError> {
         let mut packages = of(self.extracted, wave);
-        // A `preinst` does not see what comes with it: the others are unpacked after it.
-        packages.sort_by_key(|package| package.control.file("preinst").is_none());
+        // A package that another one's `preinst` would have found is unpacked after that.
+        packages.sort_by_key(|package| package.is_looked_for);
         let debs: Vec<(&str, &Path)> = packages
             .iter()
             .filter_map(|package| {

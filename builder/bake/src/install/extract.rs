@@ -56,6 +56,10 @@ pub struct Unpacked {
     pub(super) md5sums: Option<Vec<Md5sum>>,
     /// What dpkg is given where it has to unpack the package: a .deb of the same content.
     pub(super) left_to_dpkg: Option<PathBuf>,
+    /// The relative paths that dpkg will unpack, where it is left to dpkg.
+    pub(super) for_dpkg: Vec<Vec<u8>>,
+    /// Whether it is left to dpkg because another one's `preinst` would find something of it.
+    pub(super) is_looked_for: bool,
 }
 
 impl Extracted {

@@ -162,6 +162,8 @@ pub(super) fn read(
             owners: BTreeSet::new(),
             md5sums: None,
             left_to_dpkg: Some(copy),
+            for_dpkg: claims.iter().map(|claim| claim.path.clone()).collect(),
+            is_looked_for: false,
         },
         contests: Vec::new(),
         claims,

@@ -1,5 +1,6 @@
-//! Owns the packages that another one's `preinst` looks for by a path of theirs. dpkg unpacks them after
-//! it, as apt would: apt unpacks in the order in which packages are asked for, what they need first.
+//! Owns the packages that have something where another one's `preinst` looks for its own package's
+//! files. dpkg unpacks them after it, as apt would: apt unpacks in the order in which packages are asked
+//! for, what they need first.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -7,9 +8,9 @@ use super::below::Below;
 use super::error::InstallError;
 use super::extract::{Extracted, Unpacked};
 
-/// The unpacked packages that have a path which the `preinst` of a package that is left to dpkg names,
-/// and which the layers below do not have. What that package needs comes before it anyway, and counts
-/// as there.
+/// The unpacked packages that have something at or below a path of a package that is left to dpkg, which
+/// its `preinst` names and the layers below do not have. What that package needs comes before it anyway,
+/// and counts as there.
 pub(super) fn looked_for(
     extracted: &Extracted,
     below: &Below<'_>,
@@ -25,7 +26,10 @@ pub(super) fn looked_for(
         };
         let mut named = Vec::new();
         for path in absolute_paths(preinst) {
-            if below.look(path.get(1..).unwrap_or_default())?.is_none() {
+            let is_own = |own: &Vec<u8>| path.strip_prefix(b"/") == Some(own.as_slice());
+            if package.for_dpkg.iter().any(is_own)
+                && below.look(path.get(1..).unwrap_or_default())?.is_none()
+            {
                 named.push(path);
             }
         }

@@ -77,6 +77,8 @@ impl<'a, 'w> Package<'a, 'w> {
             owners: self.owners,
             md5sums: self.md5sums,
             left_to_dpkg: None,
+            for_dpkg: Vec::new(),
+            is_looked_for: false,
         };
         Ok(Brought {
             unpacked,

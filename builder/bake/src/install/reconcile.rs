@@ -43,7 +43,12 @@ pub fn reconcile(
     let filters = filters(&below, before)?;
     filtered::leave_out(extracted, &filters, &below)?;
     let mut left = depending_on_below(extracted, &below)?;
-    left.append(&mut looked_for(extracted, &below)?);
+    for index in looked_for(extracted, &below)? {
+        if let Some(package) = extracted.packages.get_mut(index) {
+            package.is_looked_for = true;
+        }
+        left.insert(index);
+    }
     hand_over(extracted, &left)?;
     let files = &extracted.files;
     let root = File::open(files).map_err(|source| file_error("open", files, source))?;
