@@ -94,6 +94,33 @@ fn packages_made_by_chance_end_up_as_dpkg_leaves_them() {
     }
 }
 
+/// As Webmin's modules are: a `preinst` that takes its package's folder for a sign that it is installed,
+/// and another package that has something in that folder.
+#[test]
+fn a_preinst_does_not_find_what_is_unpacked_after_its_package() {
+    let member = |path: &str, kind| Member::new(path.as_bytes(), kind, 0o755);
+    let package = |name: &str, file: &str| Package {
+        name: name.to_owned(),
+        version: "1.0".to_owned(),
+        architecture: "all",
+        members: vec![
+            member("usr", Kind::Directory),
+            member("usr/share", Kind::Directory),
+            member("usr/share/odd-module", Kind::Directory),
+            member(file, Kind::File(name.as_bytes().to_vec())),
+        ],
+        late: true,
+        ..Package::default()
+    };
+    let mut module = package("odd-module", "usr/share/odd-module/module");
+    module.control_file("preinst", "[ ! -d /usr/share/odd-module ]\n");
+    let made = Made {
+        below: Vec::new(),
+        packages: vec![module, package("odd-addon", "usr/share/odd-module/addon")],
+    };
+    assert_eq!(installed_both_ways(trees(), &made), Vec::<String>::new());
+}
+
 #[test]
 fn scripts_meet_services_as_in_any_chroot() {
     let mut package = Package {

@@ -8,9 +8,10 @@ use super::below::Below;
 use super::error::InstallError;
 use super::extract::{Extracted, Unpacked};
 
-/// The unpacked packages that have something at or below a path of a package that is left to dpkg, which
-/// its `preinst` names and the layers below do not have. What that package needs comes before it anyway,
-/// and counts as there.
+/// The unpacked packages that have something in the folder of a package that is left to dpkg: one that
+/// bears its name (`/usr/share/webmin/virtual-server` of `webmin-virtual-server`), that its `preinst`
+/// names, and that the layers below do not have. What that package needs comes before it anyway, and
+/// counts as there.
 pub(super) fn looked_for(
     extracted: &Extracted,
     below: &Below<'_>,
@@ -27,7 +28,8 @@ pub(super) fn looked_for(
         let mut named = Vec::new();
         for path in absolute_paths(preinst) {
             let is_own = |own: &Vec<u8>| path.strip_prefix(b"/") == Some(own.as_slice());
-            if package.for_dpkg.iter().any(is_own)
+            if bears_name_of(path, package.control.package())
+                && package.for_dpkg.iter().any(is_own)
                 && below.look(path.get(1..).unwrap_or_default())?.is_none()
             {
                 named.push(path);
@@ -47,6 +49,14 @@ pub(super) fn looked_for(
         }
     }
     Ok(found)
+}
+
+fn bears_name_of(path: &[u8], package: &str) -> bool {
+    let last = path.rsplit(|byte| *byte == b'/').next();
+    last.is_some_and(|last| {
+        let before = package.as_bytes().strip_suffix(last);
+        before.is_some_and(|before| before.is_empty() || before.ends_with(b"-"))
+    })
 }
 
 fn has_any(package: &Unpacked, named: &[&[u8]]) -> bool {
@@ -94,7 +104,25 @@ fn needed_by<'a>(package: &'a Unpacked, packages: &'a [Unpacked]) -> HashSet<&'a
 
 #[cfg(test)]
 mod tests {
-    use super::absolute_paths;
+    use super::{absolute_paths, bears_name_of};
+
+    #[test]
+    fn a_folder_bears_the_name_of_its_package() {
+        let table: [(&[u8], &str, bool); 5] = [
+            (
+                b"/usr/share/webmin/virtual-server",
+                "webmin-virtual-server",
+                true,
+            ),
+            (b"/opt/agent", "agent", true),
+            (b"/usr/share/server", "webmin-virtualserver", false),
+            (b"/usr/share/webmin", "webmin-virtual-server", false),
+            (b"/opt/agent-data", "agent", false),
+        ];
+        for (path, package, expected) in table {
+            assert_eq!(bears_name_of(path, package), expected, "{package}");
+        }
+    }
 
     #[test]
     fn paths_end_where_the_shell_s_words_do() {
