@@ -5,6 +5,10 @@ DELIMITER //
 BEGIN NOT ATOMIC
     DECLARE rest, network, hosts TEXT DEFAULT '';
     DECLARE host VARCHAR(255);
+    -- Without ranges every account would be locked, and nobody could get in.
+    IF COALESCE(TRIM(@networks), '') = '' THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the fleet has no address ranges';
+    END IF;
     SET rest = TRIM(@networks);
     WHILE rest <> '' DO
         SET network = SUBSTRING_INDEX(rest, ' ', 1);

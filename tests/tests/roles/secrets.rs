@@ -9,7 +9,9 @@ const CHANGED: &str = " a#d'm\"i\\n%s $x `q` é;=! ";
 /// The writer's accounts get these passwords, as its successor would give them.
 fn change_accounts(fleet: &Fleet, writer: &str) {
     let quoted = CHANGED.replace('\\', "\\\\").replace('\'', "\\'");
-    let sql = format!("SET @replication = 'r{quoted}', @admin = '{quoted}';");
+    let sql = format!(
+        "SET @replication = 'r{quoted}', @admin = '{quoted}', @networks = '172.31.0.0/16';"
+    );
     fleet.write(writer, "/run/accounts.sql", &sql);
     let users = "/usr/lib/vmimage/database users roles < /run/accounts.sql; rm /run/accounts.sql";
     fleet.done(writer, &["sh", "-ec", users]);
