@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use percent_encoding::percent_decode_str;
+
 /// A request as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
@@ -98,20 +100,6 @@ fn answer(
 /// The file that the path of a URL names.
 fn decoded(root: &Path, path: &str) -> PathBuf {
     use std::os::unix::ffi::OsStringExt as _;
-    let (bytes, mut name) = (path.as_bytes(), Vec::new());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let escaped = bytes
-            .get(at + 1..at + 3)
-            .and_then(|pair| hex::decode(pair).ok());
-        if let (b'%', Some(escaped)) = (byte, escaped) {
-            name.extend(escaped);
-            at += 3;
-        } else {
-            name.push(byte);
-            at += 1;
-        }
-    }
-    let name = std::ffi::OsString::from_vec(name);
+    let name = std::ffi::OsString::from_vec(percent_decode_str(path).collect());
     root.join(Path::new(&name).strip_prefix("/").unwrap_or(Path::new("")))
 }

@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStringExt as _;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use ureq::Agent;
 use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{RootCerts, TlsConfig};
@@ -13,7 +14,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 use vmimage_plan::userinfo::mask_text;
 
 use super::CONNECTIONS;
-use super::url::{Url, unescape};
+use super::url::Url;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -220,7 +221,7 @@ fn open_file(url: &Url, path: &str, from: u64) -> Result<Opened, TransportError>
             }
         }
     };
-    let path = OsString::from_vec(unescape(path));
+    let path = OsString::from_vec(percent_decode_str(path).collect());
     let mut file = File::open(path).map_err(local)?;
     file.seek(SeekFrom::Start(from)).map_err(local)?;
     Ok(Opened {

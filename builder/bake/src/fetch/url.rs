@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use vmimage_plan::userinfo::{mask_url, split_user};
 
 /// A URL. What formats it, for people or for debugging, gets it without its password.
@@ -40,10 +41,11 @@ impl Url {
         let Some((user, rest)) = split_user(&self.0) else {
             return Some((self.0.clone(), None));
         };
-        let user: Vec<u8> = match user.split_once(':') {
-            Some((user, password)) => [&unescape(user), &b":"[..], &unescape(password)].concat(),
-            None => [&unescape(user), &b":"[..]].concat(),
-        };
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        let user: Vec<u8> = percent_decode_str(user)
+            .chain([b':'])
+            .chain(percent_decode_str(password))
+            .collect();
         let authorization = format!("Basic {}", STANDARD.encode(user));
         Some((format!("{scheme}{rest}"), Some(authorization)))
     }
@@ -61,43 +63,37 @@ impl fmt::Debug for Url {
     }
 }
 
+/// What may not stand in a URL's path; `/` separates its parts.
+const NOT_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'+')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=');
+
 /// Percent-encodes what may not stand in a URL's path; `/` stays.
 pub(crate) fn encode_path(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~+:@!$&'()*,;=".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.push_str(&hex::encode_upper([byte]));
-        }
-    }
-    encoded
-}
-
-/// The bytes that a part of a URL stands for.
-pub(super) fn unescape(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let escaped = bytes
-            .get(at + 1..at + 3)
-            .and_then(|pair| hex::decode(pair).ok());
-        if let (b'%', Some(escaped)) = (byte, escaped) {
-            decoded.extend(escaped);
-            at += 3;
-        } else {
-            decoded.push(byte);
-            at += 1;
-        }
-    }
-    decoded
+    utf8_percent_encode(path, NOT_IN_PATH).to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Url, encode_path, unescape};
+    use percent_encoding::percent_decode_str;
+
+    use super::{Url, encode_path};
 
     #[test]
     fn a_url_is_shown_without_its_password_and_requested_with_it() {
@@ -130,7 +126,7 @@ mod tests {
     fn paths_are_escaped_and_read_back() {
         let path = "pool/a b%3a~+\u{e9}#?.deb";
         assert_eq!(encode_path(path), "pool/a%20b%253a~+%C3%A9%23%3F.deb");
-        assert_eq!(unescape(&encode_path(path)), path.as_bytes());
-        assert_eq!(unescape("100%"), b"100%");
+        let decoded: Vec<u8> = percent_decode_str(&encode_path(path)).collect();
+        assert_eq!(decoded, path.as_bytes());
     }
 }

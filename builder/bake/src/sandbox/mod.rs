@@ -38,8 +38,6 @@ pub struct Run<'a> {
     pub argv: &'a [&'a str],
     /// What it reads from its standard input; nothing when `None`.
     pub stdin: Option<&'a [u8]>,
-    /// Variables on top of the fixed environment.
-    pub env: &'a [(&'a str, &'a str)],
     /// It is killed when it takes longer.
     pub timeout: Duration,
     /// What else it sees.
@@ -177,7 +175,6 @@ impl<'a> Run<'a> {
         Self {
             argv,
             stdin: None,
-            env: &[],
             timeout: DEFAULT_TIMEOUT,
             binds: &[],
         }

@@ -102,7 +102,6 @@ fn command(root: &Path, source_date_epoch: i64, run: &Run<'_>) -> Command {
         .env_clear()
         .envs(ENVIRONMENT)
         .env("SOURCE_DATE_EPOCH", source_date_epoch.to_string())
-        .envs(run.env.iter().copied())
         .stdin(if run.stdin.is_some() {
             Stdio::piped()
         } else {
